@@ -1,0 +1,67 @@
+"""(d) Judging, against the ideal: a server that takes half a second per answer, and nothing else takes any time.
+
+The server runs in a process of its own. ``preflight`` comes first, as in every real run; it also loads ``openai``.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lm_eval_ja.judge import JudgeConfig, Messages, judge, preflight
+from table import ROOT, Place, Row, seconds
+
+LATENCY = 0.5
+WAVES = 5  # judgments per connection
+GOALS = {32: 1.25}
+
+
+@contextmanager
+def server(latency: float) -> Iterator[str]:
+    """Base URL of a judge server."""
+    command = [sys.executable, str(ROOT / "tests" / "judge_server.py"), "--latency", str(latency)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def items(number: int) -> list[Messages]:
+    """Requests of the size of MT-Bench's, about 3,000 characters."""
+    filler = "回答の本文です。" * 350
+    return [
+        [{"role": "system", "content": "You judge."}, {"role": "user", "content": f"{index} {filler}"}]
+        for index in range(number)
+    ]
+
+
+def rows(place: Place) -> Iterator[Row]:
+    for concurrency in (1, 8, 32, 128):
+        number = max(20, WAVES * concurrency)
+        measured = [once(concurrency, number) for _ in range(place.repeats)]
+        yield Row(
+            f"{number} judgments, {concurrency} at a time",
+            measured,
+            f"{LATENCY} s each and nothing else",
+            [number / concurrency * LATENCY] * place.repeats,
+            goal=GOALS.get(concurrency),
+        )
+
+
+def once(concurrency: int, number: int) -> float:
+    """Seconds that the judgments take."""
+    with server(LATENCY) as url, tempfile.TemporaryDirectory() as folder:
+        config = JudgeConfig(base_url=url, concurrency=concurrency)
+        preflight(config)
+        judgments: list[object] = []
+        taken = seconds(
+            lambda: judgments.extend(
+                judge(items(number), config, Path(folder, "store.jsonl"), progress=False)
+            )
+        )
+        assert len(judgments) == number
+        assert all(judgment.rating for judgment in judgments)  # type: ignore[attr-defined]  # Judgment
+    return taken
