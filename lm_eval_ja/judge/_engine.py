@@ -49,13 +49,15 @@ def survey(
     """Compare the judgments asked for with the store."""
     results: list[Judgment | None] = []
     jobs: dict[str, Job] = {}
-    for item, repeat, key in judgment_keys(items, config, endpoint):
+    wanted = list(judgment_keys(items, config, endpoint))
+    records = store.find({key for _, _, key in wanted})
+    for item, repeat, key in wanted:
         place = len(results)
         results.append(None)
         if key in jobs:
             jobs[key].places.append(place)
             continue
-        record = store.get(key)
+        record = records.get(key)
         judgment = _read(record, config) if record else None
         if judgment is not None and judgment.rating is not None:
             results[place] = judgment

@@ -3,8 +3,9 @@
 import json
 import logging
 import os
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lm_eval_ja.errors import JudgeError
 
 _LOG = logging.getLogger(__name__)
 _LOCK_TIMEOUT = 60.0
+_KEY = re.compile(rb'\{"key": "([0-9a-f]{64})", ')  # how to_line begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ class Record:
 class JudgmentStore:
     """An append-only file of judgments, one JSON line each; several processes may share it.
 
-    Only the place of each judgment is held in memory. A line that a crash left unfinished is ignored, and the
-    next line starts on a line of its own. Where a judgment occurs more than once, the first one with a rating
-    counts.
+    Nothing of the file is held in memory: a run looks all its judgments up in one reading. A line that a crash
+    left unfinished is ignored, and the next line starts on a line of its own. Where a judgment occurs more than
+    once, the first one with a rating counts.
 
     Attributes:
         path: The file. It appears with the first judgment; beside it stands an empty ``.lock`` file.
@@ -85,28 +87,47 @@ class JudgmentStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.RLock()
-        self._places: dict[bytes, tuple[int, bool]] = {}  # offset of the line, and whether it has a rating
-        self._read_up_to = 0
 
-    def get(self, key: str) -> Record | None:
-        """The judgment with this key, those that other processes have saved in the meantime included.
+    def find(self, keys: Collection[str]) -> dict[str, Record]:
+        """Look judgments up, those that other processes have saved in the meantime included.
+
+        Args:
+            keys: Of the judgments wanted.
+
+        Returns:
+            Those that are there, by key.
 
         Raises:
             JudgeError: The file cannot be read.
         """
-        with self._lock:
-            try:
-                self._catch_up()
-                place = self._places.get(bytes.fromhex(key))
-                if place is None:
-                    return None
-                with self.path.open("rb") as file:
-                    file.seek(place[0])
-                    return Record.from_line(file.readline())
-            except OSError as exc:
-                raise JudgeError(
-                    f"judgment store {self.path}: cannot be read: {exc.strerror or exc}"
-                ) from None
+        wanted = set(keys)
+        found: dict[str, Record] = {}
+        try:
+            with self.path.open("rb") as file:
+                start = 0
+                for line in file:
+                    if not line.endswith(b"\n"):  # being written, or torn by a crash
+                        break
+                    self._take_in(line, start, wanted, found)
+                    start += len(line)
+        except FileNotFoundError:
+            return {}
+        except OSError as exc:
+            raise JudgeError(f"judgment store {self.path}: cannot be read: {exc.strerror or exc}") from None
+        return found
+
+    def _take_in(self, line: bytes, start: int, wanted: set[str], found: dict[str, Record]) -> None:
+        key = _KEY.match(line)
+        if key is not None and key[1].decode() not in wanted:
+            return  # without reading it all: the file may hold the judgments of a thousand models
+        record = Record.from_line(line)
+        if record is None:
+            if line.strip():
+                _LOG.warning("judgment store %s: ignored a damaged line at byte %d", self.path, start)
+            return
+        known = found.get(record.key)
+        if record.key in wanted and (known is None or known.rating is None):
+            found[record.key] = record
 
     def append(self, records: Sequence[Record]) -> None:
         """Save judgments. When this returns they are on the disk; when it raises the file is as it was.
@@ -136,12 +157,13 @@ class JudgmentStore:
         new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            self._catch_up()
             size = os.fstat(handle).st_size
             if not data:
                 return
-            if self._read_up_to < size:  # no writer is at work (we hold the lock): a line torn by a crash
-                data = b"\n" + data
+            if size:
+                os.lseek(handle, size - 1, os.SEEK_SET)
+                if os.read(handle, 1) != b"\n":  # no writer is at work (we hold the lock): torn by a crash
+                    data = b"\n" + data
             try:
                 written = memoryview(data)
                 while written:
@@ -154,39 +176,6 @@ class JudgmentStore:
             os.close(handle)
         if new:
             _sync_directory(self.path.parent)
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Take in the lines added since the last time, by whichever process."""
-        try:
-            size = self.path.stat().st_size
-        except FileNotFoundError:
-            size = 0
-        if size < self._read_up_to:  # replaced: begin again
-            self._places.clear()
-            self._read_up_to = 0
-        if size == self._read_up_to:
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._read_up_to)
-            for line in file:
-                if not line.endswith(b"\n"):  # being written, or torn by a crash
-                    break
-                self._take_in(line)
-                self._read_up_to += len(line)
-
-    def _take_in(self, line: bytes) -> None:
-        record = Record.from_line(line)
-        if record is None:
-            if line.strip():
-                _LOG.warning(
-                    "judgment store %s: ignored a damaged line at byte %d", self.path, self._read_up_to
-                )
-            return
-        key = bytes.fromhex(record.key)
-        known = self._places.get(key)
-        if known is None or not known[1]:
-            self._places[key] = (self._read_up_to, record.rating is not None)
 
 
 def _sync_directory(path: Path) -> None:

@@ -37,7 +37,7 @@ def test_calls_overlap_and_cost_little(address, tmp_path, monkeypatch, number, c
     assert time.process_time() - cpu < 2
 
 
-def test_a_large_store_takes_little_memory(tmp_path):
+def test_memory_does_not_grow_with_the_store(tmp_path):
     store = JudgmentStore(tmp_path / "store.jsonl")
     for number in range(0, 10_000, 1_000):
         store.append(
@@ -49,9 +49,10 @@ def test_a_large_store_takes_little_memory(tmp_path):
     tracemalloc.start()
     try:
         reader = JudgmentStore(store.path)
-        assert reader.get(f"{9_999:064x}").rating == 5.0
+        (found,) = reader.find([f"{9_999:064x}"]).values()
+        assert found.rating == 5.0
         size, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert size < 4_000_000  # 20 MB of text
-    assert peak < 5_000_000
+    assert size < 20_000  # of 20 MB
+    assert peak < 100_000  # a few lines
