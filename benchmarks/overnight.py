@@ -4,8 +4,8 @@
 
 Every checkpoint is a real run of nejumi_mtbench (80 questions, 160 judgments) with recorded answers of its own, a
 process as a scheduler would start it; all share one cache and one judgment store. *Inside*: each run asks the judge.
-*Afterwards*: the runs only generate, and one ``lm-eval-ja judge`` does the rest. Both must come to the same scores, with
-no judgment asked twice. With recorded answers generation takes no time, so what is measured is the rest: what a
+*Afterwards*: the runs only generate, and one ``lm-eval-ja judge`` does the rest. Both must come to the same scores,
+with no judgment asked twice. With recorded answers generation takes no time, so what is measured is the rest: what a
 checkpoint costs beside its model, and how long a GPU would wait for the judge.
 """
 

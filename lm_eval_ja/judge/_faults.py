@@ -95,6 +95,12 @@ def from_connection(exc: BaseException, url: str, config: JudgeConfig) -> CallEr
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
     detail = scrub(str(cause), config) or type(cause).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in detail:
+        return CallError(
+            Kind.SETUP,
+            f"no answer from {url}: {detail}. If the server or a proxy on the way has a certificate of its own, name "
+            "that in SSL_CERT_FILE",
+        )
     return CallError(
         Kind.TRANSIENT, f"no answer from {url}: {detail}. Check the base URL and that the server is up"
     )
