@@ -22,6 +22,7 @@ from lm_eval_ja.datasets._fetch import cached_path, difference, fetch_all
 from lm_eval_ja.datasets._files import locked, progress, sha256_of, writing
 from lm_eval_ja.datasets._settings import Settings
 from lm_eval_ja.datasets._sources import Source
+from lm_eval_ja.datasets._tar import UNREADABLE, open_tar
 from lm_eval_ja.errors import DataError
 
 _FORMAT = 1
@@ -126,7 +127,7 @@ def _unpack(file: Path, draft: Path, known: Mapping[str, Source], settings: Sett
     """Unpack into numbered files in ``draft``, so that no name in the bundle ever becomes a path."""
     sources: list[Source] = []
     try:
-        with tarfile.open(file, "r:") as tar:
+        with open_tar(file, packed=False) as tar:
             listed = _manifest(tar, file)
             with progress(f"unpacking {file.name}", len(listed), "file") as bar:
                 while member := tar.next():
@@ -145,7 +146,7 @@ def _unpack(file: Path, draft: Path, known: Mapping[str, Source], settings: Sett
                         raise _refused(file, f"{member.name!r} is not {source.url}: {problem}")
                     sources.append(source)
                     bar.update()
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except UNREADABLE as error:
         raise _refused(file, str(error)) from error
     if listed:
         raise _refused(file, f"it lacks {min(listed)!r}, which its manifest lists")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _CHUNK = 1 << 16
+_MAX_BYTES = 1 << 30
+"""Far above the largest file (the Kyoto corpus); a server that sends without end must not fill the disk."""
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -102,6 +104,8 @@ class _Transfer:
                     bar.total = total
                     bar.n = start
                     for chunk in response.iter_content(_CHUNK):
+                        if file.tell() + len(chunk) > _MAX_BYTES:
+                            raise _FinalError(f"the body goes on after {_MAX_BYTES} bytes")
                         file.write(chunk)
                         bar.update(len(chunk))
                     file.flush()

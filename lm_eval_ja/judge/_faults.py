@@ -1,6 +1,7 @@
 """Failed calls: what went wrong, and what to do about it."""
 
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -95,11 +96,11 @@ def from_connection(exc: BaseException, url: str, config: JudgeConfig) -> CallEr
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
     detail = scrub(str(cause), config) or type(cause).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in detail:
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return CallError(
             Kind.SETUP,
-            f"no answer from {url}: {detail}. If the server or a proxy on the way has a certificate of its own, name "
-            "that in SSL_CERT_FILE",
+            f"no answer from {url}: {detail}. Check the base URL; if the server, or a proxy on the way, has a"
+            " certificate of its own, name that in SSL_CERT_FILE",
         )
     return CallError(
         Kind.TRANSIENT, f"no answer from {url}: {detail}. Check the base URL and that the server is up"

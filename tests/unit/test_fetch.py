@@ -1,10 +1,12 @@
 """Downloads, against a real HTTP server on 127.0.0.1 that misbehaves in every way a server can."""
 
+import gzip
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -15,7 +17,7 @@ from threading import Thread
 
 import pytest
 
-from lm_eval_ja.datasets import Catalog, Retry, Settings, Source, fetch
+from lm_eval_ja.datasets import Catalog, Retry, Settings, Source, _download, fetch
 from lm_eval_ja.errors import DataError
 
 URL = "https://files.example/data/questions.txt"
@@ -262,6 +264,35 @@ def test_a_body_that_is_always_short_is_an_error(server: Server, settings: Setti
     server.lay_out(unsized_and_short)
     with pytest.raises(DataError, match=f"ended after 5000 of {len(BODY)} bytes"):
         get(settings)
+    assert raw_files(settings) == []
+
+
+def endless(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    with suppress(OSError):  # the client hangs up
+        for _ in range(1000):
+            handler.wfile.write(BODY)
+    handler.cut()
+
+
+def inflating(handler: Handler) -> None:
+    packed = gzip.compress(bytes(2**26))
+    handler.start(200, len(packed), Content_Encoding="gzip")
+    with suppress(OSError):
+        handler.wfile.write(packed)
+
+
+@pytest.mark.parametrize("body", [endless, inflating])
+def test_a_body_far_larger_than_any_file_is_given_up(
+    server: Server, settings: Settings, body: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_MAX_BYTES", 2 * len(BODY))
+    server.lay_out(body)
+    with pytest.raises(DataError, match=f"goes on after {2 * len(BODY)} bytes"):
+        get(settings)
+    assert len(server.requests) == 1
     assert raw_files(settings) == []
 
 

@@ -1,24 +1,14 @@
-"""What the package depends on and never does: declared imports, no code from data, certificates checked."""
+"""What the package depends on and never does: declared imports, no code from data."""
 
 import ast
 import re
-import shutil
-import ssl
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 import lm_eval_ja
-from lm_eval_ja.datasets._download import download
-from lm_eval_ja.datasets._settings import Retry
-from lm_eval_ja.errors import DataError, JudgeError
-from lm_eval_ja.judge import JudgeConfig, preflight
-from tests.judge_server import KEY, completion
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(lm_eval_ja.__file__).parent
@@ -151,107 +141,3 @@ def test_the_yaml_loader_of_the_task_files_is_a_safe_one() -> None:
     from lm_eval_ja.tasks import catalog
 
     assert issubclass(catalog._Loader, yaml.SafeLoader)
-
-
-# ---------------------------------------------------------------------------------------------------------- TLS
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers as a file server and as a judge."""
-
-    def do_GET(self) -> None:
-        self.answer(b"a file")
-
-    def do_POST(self) -> None:
-        import json
-
-        self.rfile.read(int(self.headers["content-length"]))
-        self.answer(json.dumps(completion("1")).encode())
-
-    def answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate with")
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=127.0.0.1",
-    ]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(path) + ".crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
-
-
-@pytest.fixture
-def https(certificate: Path) -> Iterator[str]:
-    """A real HTTPS server that nobody has reason to trust."""
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-RETRY = Retry(attempts=2, backoff=0.01)
-
-
-@pytest.fixture
-def no_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing but the packages' own list of authorities is trusted."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-
-
-@pytest.mark.usefixtures("no_bundles")
-def test_a_download_from_an_unknown_server_is_refused(https: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"(?is)certificate.*REQUESTS_CA_BUNDLE"):
-        download(f"{https}/file", tmp_path / "part", size=None, retry=RETRY, fix="Fix.")
-    assert (tmp_path / "part").read_bytes() == b""
-
-
-@pytest.mark.usefixtures("no_bundles")
-def test_a_download_from_a_server_that_the_user_trusts(
-    https: str, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    download(f"{https}/file", tmp_path / "part", size=None, retry=RETRY, fix="Fix.")
-    assert (tmp_path / "part").read_bytes() == b"a file"
-
-
-@pytest.mark.usefixtures("no_bundles")
-def test_an_unknown_judge_is_refused_and_never_sees_the_key(https: str) -> None:
-    with pytest.raises(JudgeError, match=r"(?is)certificate.*SSL_CERT_FILE") as error:
-        preflight(JudgeConfig(base_url=f"{https}/v1", backoff=0.01))
-    assert KEY not in str(error.value)
-
-
-@pytest.mark.usefixtures("no_bundles")
-def test_a_judge_that_the_user_trusts(https: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    preflight(JudgeConfig(base_url=f"{https}/v1"))

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from lm_eval_ja.datasets._tar import UNREADABLE, open_tar
 from lm_eval_ja.datasets.converters._read import damaged, decode
 from lm_eval_ja.errors import DataError
 
@@ -32,6 +33,7 @@ class Archive(ABC):
         self.path = path
         self._sizes: dict[str, int] = {}
         self._total = 0
+        self._count = 0
 
     @property
     def names(self) -> list[str]:
@@ -76,15 +78,20 @@ class Archive(ABC):
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise damaged(self.path, f"member {name!r} points outside the archive")
+        self._allow(name, size)
+        self._sizes[str(path)] = size
+        return str(path)
+
+    def _allow(self, name: str, size: int) -> None:
+        """Count a member of any kind against what an archive may hold."""
+        self._count += 1
         self._total += size
-        if size > MAX_MEMBER_BYTES or self._total > MAX_TOTAL_BYTES or len(self._sizes) >= MAX_MEMBERS:
+        if not 0 <= size <= MAX_MEMBER_BYTES or self._total > MAX_TOTAL_BYTES or self._count > MAX_MEMBERS:
             raise damaged(
                 self.path,
                 f"member {name!r} ({size} bytes) takes it over what any source has "
                 f"({MAX_MEMBER_BYTES} bytes a member, {MAX_TOTAL_BYTES} in all, {MAX_MEMBERS} members)",
             )
-        self._sizes[str(path)] = size
-        return str(path)
 
     @abstractmethod
     def _load(self, name: str) -> bytes: ...
@@ -125,6 +132,8 @@ class _Tar(Archive):
         for member in opened:
             if member.isreg():
                 self._members[self._add(member.name, member.size)] = member
+            else:
+                self._allow(member.name, member.size)
         # A tar cut off between two members reads like a shorter one, but lacks the empty block at the end.
         if opened.fileobj is None or opened.fileobj.tell() < opened.offset + _TAR_BLOCK_BYTES:
             raise damaged(path, "is cut off")
@@ -145,24 +154,13 @@ def _read_at_most(member: IO[bytes], size: int) -> bytes:
 @contextmanager
 def _damage_as_error(source: object, problem: str) -> Iterator[None]:
     """Turn what the standard library raises for a damaged, cut off or encrypted archive into our error."""
-    import tarfile
     import zipfile
-    import zlib
 
     try:
         yield
     except DataError:
         raise
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (*UNREADABLE, zipfile.BadZipFile) as error:
         raise damaged(source, f"{problem} ({error})") from error
 
 
@@ -179,7 +177,6 @@ def open_archive(path: Path) -> Iterator[Archive]:
     Raises:
         DataError: The archive is missing, damaged, unsafe or of no known kind.
     """
-    import tarfile
     import zipfile
 
     with ExitStack() as stack:
@@ -190,7 +187,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
             elif _starts_with(path, b"PK"):
                 archive = _Zip(path, stack.enter_context(zipfile.ZipFile(path)))
             else:
-                archive = _Tar(path, stack.enter_context(tarfile.open(path, "r:*")))
+                archive = _Tar(path, stack.enter_context(open_tar(path)))
         yield archive
 
 
