@@ -145,7 +145,7 @@ def test_what_is_always_installed_is_needed_where_the_documents_say(requirement:
     [
         ("hf", "lm_eval[hf]", {"transformers"}),
         ("judge", "openai>=1.56", {"openai"}),
-        ("wandb", "wandb>=0.16", {"wandb"}),
+        ("wandb", "wandb>=0.18.6", {"wandb"}),
         ("comet", "unbabel-comet>=2.2.7", {"comet", "torch"}),
     ],
 )
