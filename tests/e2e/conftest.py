@@ -93,6 +93,29 @@ def lm_eval_ja(command: Run) -> Run:
     return lambda *args, **kwargs: command("lm-eval-ja", *args, **kwargs)
 
 
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``lm_eval.simple_evaluate`` in this process with our tasks only: seconds faster than a command of its own."""
+    for name in os.environ:
+        if name.startswith(("LM_EVAL_JA_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def run(task: str, answers: str, metadata: Mapping[str, Any]) -> Any:
+        import lm_eval
+        from lm_eval.tasks import TaskManager
+
+        from lm_eval_ja.plugin import TASKS_PATH
+
+        manager = TaskManager(include_path=str(TASKS_PATH), include_defaults=False, metadata=dict(metadata))
+        return lm_eval.simple_evaluate(
+            model="recorded", model_args={"path": answers}, tasks=[task], task_manager=manager
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Directory of a real (tiny, random) Hugging Face model."""

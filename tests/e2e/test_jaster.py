@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 import statistics
 
 import pytest
 
+from lm_eval_ja.errors import LmEvalJaError
 from lm_eval_ja.metrics import METRICS, gold, normalize
 
 CATEGORIES = {
@@ -143,19 +145,22 @@ def test_missing_answers_end_the_run_before_any_score(lm_eval, sample_answers, t
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"custom_promt_template": "{input}"}, "did you mean 'custom_prompt_template'"),
         ({"custom_prompt_template": "no input"}, "custom_prompt_template lacks {input}"),
         ({"prompt_style": "chat"}, "prompt_style=chat needs --apply_chat_template"),
         ({"split": "validation"}, "split is 'validation'"),
         ({"max_samples": 0}, "max_samples is 0"),
     ],
 )
-def test_bad_options_end_the_run_with_the_name_and_the_fix(demo, metadata, message):
-    done = demo(
-        "--tasks", "nejumi_jaster_jnli", "--metadata", json.dumps({"data": "sample", **metadata}), ok=False
-    )
+def test_bad_options_are_named_with_the_fix(evaluate, sample_answers, metadata, message):
+    with pytest.raises(LmEvalJaError, match=re.escape(message)):
+        evaluate("nejumi_jaster_jnli", sample_answers, {"data": "sample", **metadata})
+
+
+def test_a_bad_option_ends_the_run(demo):
+    metadata = json.dumps({"data": "sample", "custom_promt_template": "{input}"})
+    done = demo("--tasks", "nejumi_jaster_jnli", "--metadata", metadata, ok=False)
     assert done.code != 0
-    assert message in done.output
+    assert "did you mean 'custom_prompt_template'" in done.output
 
 
 def test_an_ascii_locale_changes_nothing(demo):

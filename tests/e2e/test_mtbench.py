@@ -2,11 +2,13 @@
 
 import json
 import math
+import re
 import statistics
 from pathlib import Path
 
 import pytest
 
+from lm_eval_ja.errors import LmEvalJaError
 from tests.judge_server import JudgeServer, fault, say
 
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]
@@ -258,7 +260,6 @@ def test_one_category_and_the_later_revision(run, lm_eval_ja):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"judge_modle": "x"}, "did you mean 'judge_model'"),
         ({"judge_concurrency": 0}, "concurrency"),
         ({"judge_prompts": "nowhere.jsonl"}, "nowhere.jsonl"),
         ({"judge_api_key": "sk-x"}, "environment"),
@@ -266,12 +267,20 @@ def test_one_category_and_the_later_revision(run, lm_eval_ja):
         ({"judge_strict": "maybe"}, "judge_strict is 'maybe'"),
     ],
 )
-def test_bad_options_are_named_before_anything_happens(run, more, message):
+def test_bad_options_are_named_before_anything_happens(evaluate, answers, monkeypatch, more, message):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY["OPENAI_API_KEY"])
     with JudgeServer(known_ratings) as server:
-        done = run(server, ok=False, **more)
-        assert done.code != 0
-        assert message in done.output
+        with pytest.raises(LmEvalJaError, match=re.escape(message)):
+            evaluate("nejumi_mtbench", answers, json.loads(options(server, **more)))
         assert not server.calls
+
+
+def test_a_bad_option_ends_the_run(run):
+    with JudgeServer(known_ratings) as server:
+        done = run(server, ok=False, judge_modle="x")
+        assert not server.calls
+    assert done.code != 0
+    assert "did you mean 'judge_model'" in done.output
 
 
 def test_environment_sets_what_is_site_wide(lm_eval, answers):
