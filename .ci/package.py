@@ -42,8 +42,11 @@ DATA_MAY_BE_IN = (
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command outside the checkout's reach and return what it prints."""
     env = {
-        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "LM_EVAL_JA_MIRROR"}
+        name: value
+        for name, value in os.environ.items()
+        if name != "PYTHONPATH" and not name.startswith("LM_EVAL_JA_")
     }
+    env["LM_EVAL_JA_CACHE"] = str(cwd / "cache")
     done = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
