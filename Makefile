@@ -20,12 +20,13 @@ demo: $(VENV)/.demo
 	$(BIN)/lm_eval run --model recorded --model_args path=examples/sample_answers.jsonl \
 	  --tasks nejumi_jaster --metadata '{"data": "sample"}' --output_path out/demo --log_samples
 
-# Lint, types, tests, these on all cores, each file on one. Tests that need a model (torch) or the real data skip with a reason where these are missing.
+# Lint, types, tests. Tests run on all cores, each file on one (so one thread for torch), e2e's long ones first. Those that
+# need a model (torch) or the real data skip with a reason where these are missing.
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(VENV) out
