@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lm_eval_ja.judge import JudgeConfig, Messages, judge, preflight
+from lm_eval_ja.judge import JudgeConfig, Judgment, Messages, judge, preflight
 from table import ROOT, Place, Row, seconds
 
 LATENCY = 0.5
@@ -56,12 +56,12 @@ def once(concurrency: int, number: int) -> float:
     with server(LATENCY) as url, tempfile.TemporaryDirectory() as folder:
         config = JudgeConfig(base_url=url, concurrency=concurrency)
         preflight(config)
-        judgments: list[object] = []
+        judgments: list[Judgment] = []
         taken = seconds(
             lambda: judgments.extend(
                 judge(items(number), config, Path(folder, "store.jsonl"), progress=False)
             )
         )
         assert len(judgments) == number
-        assert all(judgment.rating for judgment in judgments)  # type: ignore[attr-defined]  # Judgment
+        assert all(judgment.rating for judgment in judgments)
     return taken

@@ -42,7 +42,10 @@ def rows(place: Place) -> Iterator[Row]:
 
     model = load_model(place.folder)
     ours = _run(model, manager, ["nejumi_jaster"], LIMIT)
-    straight = lambda: model.generate_until(_requests(tasks, LIMIT))  # noqa: E731  # beside its siblings
+
+    def straight() -> object:
+        return model.generate_until(_requests(tasks, LIMIT))
+
     ours(), straight()  # what is loaded on first use
     pairs = by_turns(place.repeats, lambda: seconds(ours), lambda: seconds(straight))
     label = f"tiny model on CPU, {len(_requests(tasks, LIMIT))} questions, batches of {BATCH}"

@@ -154,7 +154,6 @@ class JudgmentStore:
             ) from None
 
     def _append(self, data: bytes) -> None:
-        new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             size = os.fstat(handle).st_size
@@ -174,7 +173,7 @@ class JudgmentStore:
                 raise
         finally:
             os.close(handle)
-        if new:
+        if not size:  # the first judgment: the file itself may be new
             _sync_directory(self.path.parent)
 
 

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from lm_eval_ja.errors import JudgeError
-from lm_eval_ja.judge import JudgmentStore
+from lm_eval_ja.judge import JudgmentStore, _store
 from lm_eval_ja.judge._store import Record
 
 
@@ -126,11 +126,21 @@ def test_a_file_that_is_replaced_is_read_anew(path):
     assert get(JudgmentStore(path), record(4).key) == record(4)
 
 
+def test_the_files_name_is_as_durable_as_its_first_judgment(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(_store, "_sync_directory", lambda folder: synced.append((folder, path.read_bytes())))
+    store = JudgmentStore(path)
+    store.append(())  # as a run does before it asks for anything: the file is there, but empty
+    store.append([record(1)])
+    store.append([record(2)])
+    assert synced == [(path.parent, record(1).to_line())]
+
+
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_judge_store import record
-from lm_eval_ja.judge import JudgmentStore
+from lm_eval_ja.judge import JudgmentStore, _store
 store = JudgmentStore(sys.argv[2])
 for number in range(100):
     store.append([record(f"{sys.argv[3]}-{number}", text="x" * 5000 + "[[5]]")])
@@ -162,7 +172,7 @@ LIMITED = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
 from test_judge_store import record
-from lm_eval_ja.judge import JudgmentStore
+from lm_eval_ja.judge import JudgmentStore, _store
 store = JudgmentStore(sys.argv[2])
 store.append([record(1)])
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
