@@ -40,8 +40,10 @@ SHOTS: dict[str, tuple[int, int, str, str]] = {
 
 def make_report(folder: Path) -> tuple[Path, int]:
     """Write the example report. Returns it, and the number of a question that models answered with a form breach."""
-    from lm_eval_ja.report import analyse_runs, read_runs, write_html
-    from lm_eval_ja.report._failures import Outcome
+    from lm_eval_ja.analysis import analyse_runs
+    from lm_eval_ja.analysis._failures import Outcome
+    from lm_eval_ja.report import write_html
+    from lm_eval_ja.results import read_runs
 
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)

@@ -9,8 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.judge import JudgeConfig, judge, preflight
-from lm_eval_ja.report import analyse_runs, read_runs, write_html
+from lm_eval_ja.report import write_html
+from lm_eval_ja.results import read_runs
 from parts import judge as judging
 from parts import report as reports
 from table import Place, Row, seconds, shown

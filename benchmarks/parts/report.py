@@ -15,7 +15,9 @@ from typing import Any
 
 import fabricate  # a helper of the tests
 
-from lm_eval_ja.report import analyse_runs, read_runs, write_html
+from lm_eval_ja.analysis import analyse_runs
+from lm_eval_ja.report import write_html
+from lm_eval_ja.results import read_runs
 from table import Place, Row, seconds, shown
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")

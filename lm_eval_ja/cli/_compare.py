@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lm_eval_ja.errors import OptionError
 
 if TYPE_CHECKING:
-    from lm_eval_ja.report import Question, Run
-    from lm_eval_ja.report._compare import Change, Comparison, Difference
+    from lm_eval_ja.analysis import Change, Comparison, Difference
+    from lm_eval_ja.results import Question, Run
 
 _DESCRIPTION = """\
 Compare two runs on the questions that both have answered: how far apart they are in every score, how sure that is,
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         OptionError: An option can't work, a path doesn't exist or holds several models, or the runs can't be compared.
         DataError: A path holds no results, or samples are missing.
     """
-    from lm_eval_ja.report._compare import compare_runs
+    from lm_eval_ja.analysis import compare_runs
 
     for name in ("resamples", "permutations"):
         if getattr(args, name) < 1:
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(path: str) -> tuple["Run", list[str]]:
-    from lm_eval_ja.report import read_runs
+    from lm_eval_ja.results import read_runs
 
     found = read_runs([path])
     if len(found.runs) > 1:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lm_eval_ja.errors import OptionError
 
 if TYPE_CHECKING:
-    from lm_eval_ja.report import RunSet
     from lm_eval_ja.report._tables import Table
+    from lm_eval_ja.results import RunSet
 
 _DESCRIPTION = """\
 Show what runs of the harness scored: in the terminal, or as one HTML file with ranking, charts, failure analysis and
@@ -72,8 +72,10 @@ def run(args: argparse.Namespace) -> int:
         OptionError: A path doesn't exist, the file can't be written, or an option can't work.
         DataError: There are no results of this package's tasks.
     """
-    from lm_eval_ja.report import analyse_runs, read_runs, write_html
+    from lm_eval_ja.analysis import analyse_runs
+    from lm_eval_ja.report import write_html
     from lm_eval_ja.report._tables import as_csv, as_json, as_markdown, report_tables
+    from lm_eval_ja.results import read_runs
 
     if args.resamples < 0 or args.seed < 0:
         raise OptionError("--resamples and --seed must be 0 or more")

@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
         DataError: There are no logged answers.
     """
     from lm_eval_ja.metrics.comet import MODEL
-    from lm_eval_ja.report import read_runs
     from lm_eval_ja.rescoring import Comet, rescore, write_results
+    from lm_eval_ja.results import read_runs
 
     comet = Comet(args.python, args.comet_model or MODEL, args.comet_batch_size)
     runs = read_runs([args.folder])

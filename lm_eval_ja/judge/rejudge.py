@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja._stamps import stamp_after
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.judge.mtbench import Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
+from lm_eval_ja.results import stamp_after
 from lm_eval_ja.scoring import (
     Missing,
     group_score,

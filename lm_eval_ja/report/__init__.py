@@ -1,25 +1,9 @@
-"""How results are shown: read from the harness's files, analysed, printed, and written as one HTML file.
+"""How results look: printed, and written as one HTML file or to W&B.
 
 runs = read_runs(["out"])
 write_html(analyse_runs(runs), Path("report.html"))
 """
 
-from lm_eval_ja.report._analysis import Analysis, analyse_runs
-from lm_eval_ja.report._boards import Board, make_boards
 from lm_eval_ja.report._html import write_html
-from lm_eval_ja.report._runs import Problem, Question, Run, RunSet, TaskResult, Turn, read_runs
 
-__all__ = [
-    "Analysis",
-    "Board",
-    "Problem",
-    "Question",
-    "Run",
-    "RunSet",
-    "TaskResult",
-    "Turn",
-    "analyse_runs",
-    "make_boards",
-    "read_runs",
-    "write_html",
-]
+__all__ = ["write_html"]

@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from lm_eval_ja.analysis import Analysis
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.report._analysis import Analysis
 from lm_eval_ja.report._payload import make_payload
 
 _SCRIPTS = ("strings.js", "base.js", "ranking.js", "charts.js", "failures.js", "questions.js", "main.js")

@@ -11,11 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 import lm_eval_ja
-from lm_eval_ja.report._analysis import Analysis
-from lm_eval_ja.report._boards import Board, Row, mtbench_column
-from lm_eval_ja.report._failures import Failures, Outcome
-from lm_eval_ja.report._tokens import Efficiency
-from lm_eval_ja.report._types import Question, Run, TaskResult, Turn
+from lm_eval_ja.analysis import Analysis, Efficiency, Failures, Leaderboard, Outcome, Row, mtbench_column
+from lm_eval_ja.results import Question, Run, TaskResult, Turn
 from lm_eval_ja.scoring import Score
 
 Json = dict[str, Any]
@@ -66,7 +63,7 @@ def make_payload(analysis: Analysis) -> Payload:
             for problem in analysis.runs.problems
         ],
         "runs": [_run(run, analysis) for run in runs],
-        "boards": [_board(board, runs, analysis) for board in analysis.boards],
+        "leaderboards": [_leaderboard(leaderboard, runs, analysis) for leaderboard in analysis.leaderboards],
         "sets": [_index(own) for own in sets],
     }
     return Payload(core, {own.id: _block(own) for own in sets})
@@ -134,14 +131,14 @@ def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:
     return scopes
 
 
-def _board(board: Board, runs: Sequence[Run], analysis: Analysis) -> Json:
+def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analysis) -> Json:
     places = {run.key: index for index, run in enumerate(runs)}
     return {
-        "protocol": board.protocol,
-        "title": board.title,
-        "number": board.number,
-        "sample": board.is_sample,
-        "primary": board.primary,
+        "protocol": leaderboard.protocol,
+        "title": leaderboard.title,
+        "number": leaderboard.number,
+        "sample": leaderboard.is_sample,
+        "primary": leaderboard.primary,
         "columns": [
             {
                 "name": column.name,
@@ -150,14 +147,14 @@ def _board(board: Board, runs: Sequence[Run], analysis: Analysis) -> Json:
                 "scale": column.scale,
                 "parent": column.parent,
             }
-            for column in board.columns
+            for column in leaderboard.columns
         ],
-        "settings": dict(board.settings),
+        "settings": dict(leaderboard.settings),
         "differences": [
             {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
-            for d in board.differences
+            for d in leaderboard.differences
         ],
-        "rows": [_row(row, places[row.run.key], analysis) for row in board.rows],
+        "rows": [_row(row, places[row.run.key], analysis) for row in leaderboard.rows],
     }
 
 

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval_ja.report._analysis import Analysis
-from lm_eval_ja.report._boards import Board, Column, Row
-from lm_eval_ja.report._tokens import Efficiency
-from lm_eval_ja.report._types import Run
+from lm_eval_ja.analysis import Analysis, Column, Efficiency, Leaderboard, Row
+from lm_eval_ja.results import Run
 from lm_eval_ja.scoring import Missing, Score
 
 _RATING = 10.0
@@ -34,17 +32,21 @@ class Table:
 
 
 def report_tables(analysis: Analysis) -> list[Table]:
-    """Ranking and category tables of every board."""
+    """Ranking and category tables of every leaderboard."""
     tables: list[Table] = []
-    for board in analysis.boards:
-        title = board.title + (f", table {board.number}" if board.number > 1 else "")
-        notes = [note for note in (_settings(board), _sample(board), *_differences(board)) if note]
-        tables.append(_ranking(board, analysis, title, tuple(notes)))
-        categories = [column for column in board.columns if column.level == "category"]
+    for leaderboard in analysis.leaderboards:
+        title = leaderboard.title + (f", table {leaderboard.number}" if leaderboard.number > 1 else "")
+        notes = [
+            note
+            for note in (_settings(leaderboard), _sample(leaderboard), *_differences(leaderboard))
+            if note
+        ]
+        tables.append(_ranking(leaderboard, analysis, title, tuple(notes)))
+        categories = [column for column in leaderboard.columns if column.level == "category"]
         for scale in sorted({column.scale for column in categories}):
             columns = [column for column in categories if column.scale == scale]
             tables.append(
-                _scores(board, columns, f"{title}: {'ratings' if scale == _RATING else 'categories'}")
+                _scores(leaderboard, columns, f"{title}: {'ratings' if scale == _RATING else 'categories'}")
             )
     return tables
 
@@ -73,15 +75,15 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-# -------------------------------------------------------------------------------------------------- boards
+# -------------------------------------------------------------------------------------------------- leaderboards
 
 
-def _ranking(board: Board, analysis: Analysis, title: str, notes: tuple[str, ...]) -> Table:
-    columns = [column for column in board.columns if column.level in ("overall", "average")]
-    judged = any(row.run.judge for row in board.rows)
+def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tuple[str, ...]) -> Table:
+    columns = [column for column in leaderboard.columns if column.level in ("overall", "average")]
+    judged = any(row.run.judge for row in leaderboard.rows)
     rows = []
-    for row in board.rows:
-        cells = [visible(row.run.key), _rank(row, board, analysis)]
+    for row in leaderboard.rows:
+        cells = [visible(row.run.key), _rank(row, leaderboard, analysis)]
         cells += [_with_interval(row, column, analysis) for column in columns]
         asked = sum(task.asked or 0 for task in row.run.tasks.values())
         cells += [str(asked), ", ".join(map(str, row.run.shots)) or "0"]
@@ -93,10 +95,10 @@ def _ranking(board: Board, analysis: Analysis, title: str, notes: tuple[str, ...
     return Table(title, notes, (*headers, "Time", "Date"), tuple(rows))
 
 
-def _scores(board: Board, columns: Sequence[Column], title: str) -> Table:
+def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> Table:
     rows = [
         (visible(row.run.key), *(_score(row.scores[column.name], column.scale) for column in columns))
-        for row in board.rows
+        for row in leaderboard.rows
     ]
     return Table(title, (), ("Model", *(column.label for column in columns)), tuple(rows))
 
@@ -117,29 +119,29 @@ def _with_interval(row: Row, column: Column, analysis: Analysis) -> str:
     return f"{number(score.value, column.scale)} ({low}–{high})"
 
 
-def _rank(row: Row, board: Board, analysis: Analysis) -> str:
+def _rank(row: Row, leaderboard: Leaderboard, analysis: Analysis) -> str:
     if row.rank is None:
         return "–"
     own = analysis.intervals.get(row.run.key)
-    place = own.ranks.get(board.primary) if own else None
+    place = own.ranks.get(leaderboard.primary) if own else None
     return f"{row.rank} ({place.low}–{place.high})" if place else str(row.rank)
 
 
-def _settings(board: Board) -> str:
+def _settings(leaderboard: Leaderboard) -> str:
     return ", ".join(
-        f"{name} {visible(value)}" for name, value in board.settings.items() if name != "task_version"
+        f"{name} {visible(value)}" for name, value in leaderboard.settings.items() if name != "task_version"
     )
 
 
-def _sample(board: Board) -> str:
-    return "sample, not a benchmark: the questions are made up" if board.is_sample else ""
+def _sample(leaderboard: Leaderboard) -> str:
+    return "sample, not a benchmark: the questions are made up" if leaderboard.is_sample else ""
 
 
-def _differences(board: Board) -> list[str]:
+def _differences(leaderboard: Leaderboard) -> list[str]:
     return [
         f"not comparable with the first table: {d.setting} is {visible(d.here)} instead of {visible(d.there)}"
         + (f" (in {d.tasks} tasks)" if d.tasks > 1 else "")
-        for d in board.differences
+        for d in leaderboard.differences
     ]
 
 
@@ -166,16 +168,16 @@ def _escaped(text: str) -> str:
 
 
 def as_csv(analysis: Analysis) -> str:
-    """One line per run and board: settings, rank, and every score with its interval, unrounded."""
+    """One line per run and leaderboard: settings, rank, and every score with its interval, unrounded."""
     rows: list[dict[str, Any]] = []
-    for index, board in enumerate(analysis.boards, 1):
-        for row in board.rows:
+    for index, leaderboard in enumerate(analysis.leaderboards, 1):
+        for row in leaderboard.rows:
             own = analysis.intervals.get(row.run.key)
-            place = own.ranks.get(board.primary) if own else None
-            line = {"table": index, "protocol": board.protocol, "model": _spreadsheet_safe(row.run.key)}
+            place = own.ranks.get(leaderboard.primary) if own else None
+            line = {"table": index, "protocol": leaderboard.protocol, "model": _spreadsheet_safe(row.run.key)}
             line |= {"rank": row.rank, "rank_low": place and place.low, "rank_high": place and place.high}
             line |= {name: _spreadsheet_safe(str(value)) for name, value in _facts(row.run).items()}
-            for column in board.columns:
+            for column in leaderboard.columns:
                 score = row.scores[column.name]
                 interval = own.scores.get(column.name) if own else None
                 line[column.name] = score.value if isinstance(score, Score) else None
@@ -218,7 +220,9 @@ def as_json(analysis: Analysis) -> str:
             "problems": [
                 {"kind": p.kind, "path": str(p.path), "text": p.text} for p in analysis.runs.problems
             ],
-            "boards": [_board_data(board, analysis) for board in analysis.boards],
+            "leaderboards": [
+                _leaderboard_data(leaderboard, analysis) for leaderboard in analysis.leaderboards
+            ],
             "runs": {run.key: _run_data(run, analysis) for run in analysis.runs.runs},
         },
         ensure_ascii=False,
@@ -227,9 +231,9 @@ def as_json(analysis: Analysis) -> str:
     )
 
 
-def _board_data(board: Board, analysis: Analysis) -> dict[str, Any]:
+def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str, Any]:
     rows = []
-    for row in board.rows:
+    for row in leaderboard.rows:
         own = analysis.intervals.get(row.run.key)
         scores: dict[str, Any] = {}
         for name, score in row.scores.items():
@@ -239,22 +243,22 @@ def _board_data(board: Board, analysis: Analysis) -> dict[str, Any]:
                 continue
             scores[name] = {"value": score.value, "stderr": score.stderr}
             scores[name] |= {"low": interval.low, "high": interval.high} if interval else {}
-        place = own.ranks.get(board.primary) if own else None
+        place = own.ranks.get(leaderboard.primary) if own else None
         ranked = {"rank": row.rank} | ({"rank_low": place.low, "rank_high": place.high} if place else {})
         rows.append({"run": row.run.key, **ranked, "scores": scores})
     return {
-        "protocol": board.protocol,
-        "title": board.title,
-        "sample": board.is_sample,
-        "primary": board.primary,
-        "settings": dict(board.settings),
+        "protocol": leaderboard.protocol,
+        "title": leaderboard.title,
+        "sample": leaderboard.is_sample,
+        "primary": leaderboard.primary,
+        "settings": dict(leaderboard.settings),
         "differences": [
             {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
-            for d in board.differences
+            for d in leaderboard.differences
         ],
         "columns": {
             column.name: {"label": column.label, "level": column.level, "scale": column.scale}
-            for column in board.columns
+            for column in leaderboard.columns
         },
         "rows": rows,
     }

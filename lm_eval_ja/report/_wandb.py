@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lm_eval_ja.analysis import RANKED, bootstrap_intervals, make_leaderboards
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.report._boards import make_boards
-from lm_eval_ja.report._intervals import RANKED, bootstrap_intervals
-from lm_eval_ja.report._types import Run, RunSet
 from lm_eval_ja.report._wandb_tables import Table, run_tables
+from lm_eval_ja.results import Run, RunSet
 
 SETTINGS = ("project", "entity", "name", "id", "resume", "group", "job_type", "notes", "dir", "mode")
 """Settings that `log_to_wandb` takes; all are arguments of ``wandb.init``."""
@@ -39,11 +38,11 @@ def log_to_wandb(runset: RunSet, settings: Mapping[str, str]) -> None:
         )
     wandb = _import()
     intervals = bootstrap_intervals(runset)
-    boards = make_boards(runset)
+    leaderboards = make_leaderboards(runset)
     for run in runset.runs:
         target = _start(wandb, settings, run, single=len(runset.runs) == 1)
         try:
-            tables = run_tables(run, target.name or run.key, intervals[run.key], boards)
+            tables = run_tables(run, target.name or run.key, intervals[run.key], leaderboards)
             _log(wandb, target, run, tables)
         finally:
             target.finish()

@@ -8,12 +8,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from lm_eval_ja.analysis import Leaderboard, Outcome, RunIntervals, analyse, mtbench_column
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.metrics import METRICS
-from lm_eval_ja.report._boards import Board, mtbench_column
-from lm_eval_ja.report._failures import Outcome, analyse
-from lm_eval_ja.report._intervals import RunIntervals
-from lm_eval_ja.report._types import MTBENCH, Question, Run, TaskResult, Turn
+from lm_eval_ja.results import MTBENCH, Question, Run, TaskResult, Turn
 from lm_eval_ja.scoring import Protocol, Score, load_protocol
 
 Cell = str | float | int | None
@@ -69,19 +67,26 @@ class Table:
     rows: tuple[Cells, ...]
 
 
-def run_tables(run: Run, run_name: str, intervals: RunIntervals, boards: Iterable[Board]) -> dict[str, Table]:
+def run_tables(
+    run: Run, run_name: str, intervals: RunIntervals, leaderboards: Iterable[Leaderboard]
+) -> dict[str, Table]:
     """Make all tables of a run.
 
     Args:
         run: The run.
         run_name: Name of the W&B run.
         intervals: The run's intervals.
-        boards: The report's boards.
+        leaderboards: The report's leaderboards.
 
     Returns:
         By W&B name: neo's tables for those of its parts that were run, and ours.
     """
-    own = [(board, row.scores) for board in boards for row in board.rows if row.run.key == run.key]
+    own = [
+        (leaderboard, row.scores)
+        for leaderboard in leaderboards
+        for row in leaderboard.rows
+        if row.run.key == run.key
+    ]
     scores = {name: score.value for _, row in own for name, score in row.items() if isinstance(score, Score)}
     neo = load_protocol(_NEO)
     jaster = [task for task in run.tasks.values() if task.protocol == neo.name]
@@ -104,7 +109,9 @@ def run_tables(run: Run, run_name: str, intervals: RunIntervals, boards: Iterabl
         tables["leaderboard_table"] = _one_row({**jaster_row, **mtbench_row})
     tables["scores_table"] = Table(
         _SCORE_COLUMNS,
-        tuple(line for board, _ in own for line in _scores(run, run_name, board, scores, intervals)),
+        tuple(
+            line for leaderboard, _ in own for line in _scores(run, run_name, leaderboard, scores, intervals)
+        ),
     )
     tables["failure_table"] = _failures(run, run_name)
     return tables
@@ -222,16 +229,16 @@ def _judgments(turn: Turn) -> list[tuple[str | None, str | None, float | None]]:
 
 
 def _scores(
-    run: Run, run_name: str, board: Board, scores: Mapping[str, float], intervals: RunIntervals
+    run: Run, run_name: str, leaderboard: Leaderboard, scores: Mapping[str, float], intervals: RunIntervals
 ) -> list[Cells]:
     rows: list[Cells] = []
-    for column in board.columns:
+    for column in leaderboard.columns:
         interval, rank = intervals.scores.get(column.name), intervals.ranks.get(column.name)
         rows.append(
             (
                 run_name,
                 run.model,
-                board.protocol,
+                leaderboard.protocol,
                 column.level,
                 column.label,
                 scores.get(column.name),

@@ -8,8 +8,8 @@ from statistics import fmean
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, STEPS, bleu_signature, normalize, parse_number
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
-from lm_eval_ja.report import Question, Run, TaskResult
 from lm_eval_ja.rescoring._types import DatasetRescore, Level, Rescored, Step
+from lm_eval_ja.results import Question, Run, TaskResult
 from lm_eval_ja.scoring import (
     Missing,
     Protocol,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lm_eval_ja.report import Run, TaskResult
+from lm_eval_ja.results import Run, TaskResult
 from lm_eval_ja.scoring import Missing, Protocol, Score
 from lm_eval_ja.tasks.catalog import Entry
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import lm_eval_ja
-from lm_eval_ja._stamps import stamp_after
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.rescoring._types import DatasetRescore, Level, Rescored
+from lm_eval_ja.results import stamp_after
 from lm_eval_ja.scoring import Score, signature
 
 _PER_TASK = ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "task_hashes")

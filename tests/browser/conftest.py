@@ -14,7 +14,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import fabricate  # a helper, found through the line above
 
-from lm_eval_ja.report import analyse_runs, read_runs, write_html
+from lm_eval_ja.analysis import analyse_runs
+from lm_eval_ja.report import write_html
+from lm_eval_ja.results import read_runs
 
 _FLAGS = (
     "--headless",

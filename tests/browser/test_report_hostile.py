@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_ja.report import analyse_runs, read_runs, write_html
+from lm_eval_ja.analysis import analyse_runs
+from lm_eval_ja.report import write_html
+from lm_eval_ja.results import read_runs
 
 HITS: list[str] = []
 
@@ -102,7 +104,7 @@ def test_hostile_texts_are_only_texts(page, hostile, tmp_path):
     page.wait(lambda: page.found() == 106)
     page.one("#f-text").send_keys("window.pwned")
     page.wait(lambda: 0 < page.found() < 106)
-    page.click("#boards tbody tr button.link")
+    page.click("#leaderboards tbody tr button.link")
     page.click("dialog button.primary")
     assert page.js("return window.pwned ?? null") is None
     assert page.js("return ({}).pwned ?? null") is None
@@ -115,7 +117,7 @@ def test_odd_characters_are_visible_and_contained(page, hostile, tmp_path):
     report = tmp_path / "report.html"
     write_html(analyse_runs(read_runs([hostile]), resamples=0), report)
     page.open(report)
-    assert "⟦RLO⟧⟦NUL⟧" in page.text("#boards .name")
+    assert "⟦RLO⟧⟦NUL⟧" in page.text("#leaderboards .name")
     page.one("#f-text").send_keys("代理")
     page.wait(lambda: 0 < page.found() < 106)
     page.js("document.querySelector('#list button').click()")

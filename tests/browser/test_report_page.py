@@ -3,7 +3,9 @@
 import pytest
 import small_runs as s
 
-from lm_eval_ja.report import analyse_runs, read_runs, write_html
+from lm_eval_ja.analysis import analyse_runs
+from lm_eval_ja.report import write_html
+from lm_eval_ja.results import read_runs
 
 FIGURES = ("radar", "radar-mtbench", "scatter", "runtime", "bars", "outcomes")
 
@@ -12,15 +14,15 @@ def test_twenty_models_load_in_time(page, big):
     assert big.stat().st_size < 15e6
     times = [page.open(big) for _ in range(3)]
     assert min(times) < 2000, times
-    assert len(page.all("#boards tbody tr")) == 20
+    assert len(page.all("#leaderboards tbody tr")) == 20
     assert page.found() == 1360
-    page.click("#boards tbody tr:nth-child(9) input")  # and it reacts
+    page.click("#leaderboards tbody tr:nth-child(9) input")  # and it reacts
     assert len(page.all("#selection .pick")) == 6
 
 
 def test_ranking_is_complete_and_sorts(page, report):
     page.open(report)
-    headers = page.texts("#boards .board:first-child thead th")
+    headers = page.texts("#leaderboards .leaderboard:first-child thead th")
     for name in (
         "Overall",
         "AVG_jaster",
@@ -35,7 +37,7 @@ def test_ranking_is_complete_and_sorts(page, report):
         "Signature",
     ):
         assert any(name in header for header in headers), name
-    first = "#boards .board:first-child"
+    first = "#leaderboards .leaderboard:first-child"
     overall = [
         float(value)
         for value in page.js(
@@ -72,19 +74,19 @@ def test_intervals_and_ranks_are_shown(page, report):
 
 def test_what_is_not_comparable_stands_apart(page, report):
     page.open(report)
-    assert len(page.all(".board")) == 2
-    assert "judge: judge-b instead of judge-a" in page.text(".board:nth-child(2) .differs")
-    assert page.text(".board:nth-child(2) td.rank .value") == "1"  # ranked among themselves
-    page.click(".board:nth-child(2) button[aria-pressed]")
+    assert len(page.all(".leaderboard")) == 2
+    assert "judge: judge-b instead of judge-a" in page.text(".leaderboard:nth-child(2) .differs")
+    assert page.text(".leaderboard:nth-child(2) td.rank .value") == "1"  # ranked among themselves
+    page.click(".leaderboard:nth-child(2) button[aria-pressed]")
     assert len(page.all("#selection .pick")) == 2
     assert len(page.all("#failure-table tbody tr")) == 2
 
 
 def test_datasets_on_request(page, report):
     page.open(report)
-    before = len(page.all(".board:first-child thead th"))
+    before = len(page.all(".leaderboard:first-child thead th"))
     page.click("#datasets")
-    assert len(page.all(".board:first-child thead th")) == before + 16
+    assert len(page.all(".leaderboard:first-child thead th")) == before + 16
     assert any(text.startswith("wiki_coreference") for text in page.texts("thead th"))
 
 
@@ -108,12 +110,12 @@ def test_selected_models_are_what_charts_show(page, report):
     page.click("#selection .pick")
     assert len(page.all("#selection .pick")) == 4
     assert len(page.all("#radar tbody tr")) == 4
-    assert len(page.all("#boards input:checked")) == 4
+    assert len(page.all("#leaderboards input:checked")) == 4
     page.js("[...document.querySelectorAll('#selection button.quiet')].pop().click()")  # none
     assert "No model is selected" in page.text("#radar")
     assert page.all("#radar svg") == []
-    page.click("#boards tbody tr:nth-child(6) input")
-    assert page.texts("#radar tbody th") == [page.text("#boards tbody tr:nth-child(6) .name")]
+    page.click("#leaderboards tbody tr:nth-child(6) input")
+    assert page.texts("#radar tbody th") == [page.text("#leaderboards tbody tr:nth-child(6) .name")]
 
 
 def test_failures_lead_to_the_answers(page, report):
@@ -216,7 +218,7 @@ def test_deep_links(page, report):
     page.wait(lambda: page.text("#detail h3") == "jsquad-test-15")
     assert page.js("return document.querySelector('#f-outcome').value") == "w"
     assert page.js("return document.querySelector('#questions').getBoundingClientRect().top") < 400
-    page.click("#boards tbody tr:nth-child(6) input")
+    page.click("#leaderboards tbody tr:nth-child(6) input")
     page.wait(lambda: len(page.all("#detail .card")) == 6)
     link = page.js("return location.hash")
     page.open(report, link)
@@ -240,7 +242,7 @@ def test_deep_links(page, report):
 )
 def test_broken_links_open_the_report(page, report, hash_):
     page.open(report, hash_)
-    assert len(page.all("#boards tbody tr")) == 8
+    assert len(page.all("#leaderboards tbody tr")) == 8
 
 
 def test_languages_and_themes(page, report):
@@ -261,7 +263,7 @@ def test_languages_and_themes(page, report):
 
 def test_settings_of_a_run(page, report):
     page.open(report)
-    page.click("#boards tbody tr button.link")
+    page.click("#leaderboards tbody tr button.link")
     assert page.one("dialog[open]")
     assert "protocol:neo" in page.text("dialog")
     assert "results_" in page.text("dialog")
@@ -344,7 +346,7 @@ def test_the_real_run_as_it_is(page, real_report):
     page.open(real_report)
     assert "not a benchmark" in page.text(".banner")
     assert page.found() == 106
-    assert len(page.all("#boards tbody tr")) == 1
+    assert len(page.all("#leaderboards tbody tr")) == 1
 
 
 RATINGS = dict.fromkeys(

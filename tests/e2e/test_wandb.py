@@ -17,8 +17,8 @@ import pytest
 
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.report import read_runs
 from lm_eval_ja.report._wandb import log_to_wandb
+from lm_eval_ja.results import read_runs
 from lm_eval_ja.scoring import load_protocol
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -362,7 +362,7 @@ def test_without_wandb_the_message_says_what_to_install(evaluated, tmp_path):
     program = (
         "import sys\n"
         f"sys.path.insert(0, {str(tmp_path / 'no')!r})\n"
-        "from lm_eval_ja.report import read_runs\n"
+        "from lm_eval_ja.results import read_runs\n"
         "from lm_eval_ja.report._wandb import log_to_wandb\n"
         f"log_to_wandb(read_runs([{str(evaluated)!r}]), {{}})\n"
     )

@@ -22,7 +22,7 @@ from lm_eval_ja.judge import JudgmentStore
 from lm_eval_ja.judge.mtbench import THINK_END
 from lm_eval_ja.metrics import METRICS, format_ok, normalize
 from lm_eval_ja.prompts import Conversation
-from lm_eval_ja.report import read_runs
+from lm_eval_ja.results import read_runs
 from tests.judge_server import Answer, Call, JudgeServer, fault, rating_of, say
 
 MEGA = 1_000_000  # bytes of a long answer

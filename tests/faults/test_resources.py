@@ -19,7 +19,6 @@ from threading import Thread
 
 import pytest
 
-from lm_eval_ja._stamps import stamp_after
 from lm_eval_ja.datasets import (
     Catalog,
     DatasetSplit,
@@ -36,7 +35,8 @@ from lm_eval_ja.datasets._store import Store
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.judge import JudgeStopped, JudgmentStore, judge
 from lm_eval_ja.prompts import Conversation
-from lm_eval_ja.report import read_runs
+from lm_eval_ja.results import read_runs
+from lm_eval_ja.results._stamps import stamp_after
 from tests.judge_server import JudgeServer, fault, rate, requests, say, set_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, run, whole_run
 
+from lm_eval_ja.analysis._compare import compare_runs
+from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.report._compare import compare_runs
-from lm_eval_ja.report._intervals import bootstrap_intervals
 
 
 def by_name(comparison):

@@ -12,9 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, question, run, whole_run
 
-from lm_eval_ja.report import RunSet
-from lm_eval_ja.report._boards import make_boards
-from lm_eval_ja.report._intervals import bootstrap_intervals
+from lm_eval_ja.analysis._intervals import bootstrap_intervals
+from lm_eval_ja.analysis._leaderboards import make_leaderboards
+from lm_eval_ja.results import RunSet
 from lm_eval_ja.scoring import (
     QuestionRating,
     Score,
@@ -266,7 +266,7 @@ def test_ranks_are_paired():
     assert (ahead.rank.high, behind.rank.low) == (1, 2)
 
 
-def test_runs_of_different_boards_are_not_ranked_together():
+def test_runs_of_different_leaderboards_are_not_ranked_together():
     rng = np.random.default_rng(4)
     shots = [
         run(
@@ -278,7 +278,7 @@ def test_runs_of_different_boards_are_not_ranked_together():
         )
         for key, n in (("zero", "0"), ("zero too", "0"), ("four", "4"))
     ]
-    assert len(make_boards(shots)) == 2
+    assert len(make_leaderboards(shots)) == 2
     found = bootstrap_intervals(shots)
     assert {key: own.rank.runs for key, own in found.items()} == {"zero": 2, "zero too": 2, "four": 1}
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_eval_ja.report._intervals import array_mean
-from lm_eval_ja.report._resampling import (
+from lm_eval_ja.analysis._intervals import array_mean
+from lm_eval_ja.analysis._resampling import (
     Mean,
     bootstrap_means,
     generator,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_ja.report import make_boards, read_runs
+from lm_eval_ja.analysis import make_leaderboards
+from lm_eval_ja.results import read_runs
 from lm_eval_ja.scoring import Missing
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
@@ -16,16 +17,16 @@ CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "rolepl
 RATINGS = {**dict.fromkeys(CATEGORIES, 7.0), "score": 7.0}
 
 
-def boards(tmp_path):
-    return make_boards(read_runs([tmp_path], all_runs=True))
+def leaderboards(tmp_path):
+    return make_leaderboards(read_runs([tmp_path], all_runs=True))
 
 
 def test_scores_follow_the_protocol(tmp_path):
     scores = {"jamp": 1.0, "jemhopqa": 0.25, "wiki_reading": 1.0}
     s.write_run(tmp_path, [*s.whole_jaster(scores), s.mtbench([TALK], RATINGS)])
-    (board,) = boards(tmp_path)
-    (row,) = board.rows
-    values = {column.label: row.scores[column.name] for column in board.columns}
+    (leaderboard,) = leaderboards(tmp_path)
+    (row,) = leaderboard.rows
+    values = {column.label: row.scores[column.name] for column in leaderboard.columns}
     assert values["NLI"].value == pytest.approx(0.6)
     assert values["QA"].value == pytest.approx(0.375)
     assert values["FA"].value == pytest.approx(0.6)
@@ -34,8 +35,8 @@ def test_scores_follow_the_protocol(tmp_path):
     assert values["AVG_mtbench"].value == 7.0
     assert values["Overall"].value == pytest.approx((average + 0.7) / 2)
     assert values["coding"].value == 7.0
-    assert board.primary == "nejumi"
-    assert [column.label for column in board.columns][:5] == [
+    assert leaderboard.primary == "nejumi"
+    assert [column.label for column in leaderboard.columns][:5] == [
         "Overall",
         "AVG_jaster",
         "AVG_mtbench",
@@ -47,12 +48,12 @@ def test_scores_follow_the_protocol(tmp_path):
 def test_what_lacks_a_member_is_missing_not_zero(tmp_path):
     tasks = [task for task in s.whole_jaster() if task["name"] != "nejumi_jaster_niilc"]
     s.write_run(tmp_path, tasks)
-    (board,) = boards(tmp_path)
-    (row,) = board.rows
+    (leaderboard,) = leaderboards(tmp_path)
+    (row,) = leaderboard.rows
     assert row.scores["nejumi_jaster_qa"] == Missing(("niilc",), 2)
     assert row.scores["nejumi_jaster"] == Missing(("QA",), 7)
-    assert board.primary == "nejumi_jaster_nli"
-    assert "niilc" not in {column.label for column in board.columns}
+    assert leaderboard.primary == "nejumi_jaster_nli"
+    assert "niilc" not in {column.label for column in leaderboard.columns}
     assert row.rank == 1
 
 
@@ -65,7 +66,7 @@ def test_what_can_change_a_score_separates(tmp_path, field, value):
     s.write_run(tmp_path / "a", s.whole_jaster(), model="a")
     s.write_run(tmp_path / "b", s.whole_jaster(), model="b")
     s.write_run(tmp_path / "c", s.whole_jaster(**{field: value}), model="c")
-    first, second = boards(tmp_path)
+    first, second = leaderboards(tmp_path)
     assert [row.run.key for row in first.rows] == ["a", "b"]
     assert [row.run.key for row in second.rows] == ["c"]
     assert second.rows[0].rank == 1
@@ -79,8 +80,8 @@ def test_judges_and_task_versions_separate(tmp_path):
         s.write_run(tmp_path / f"{number}", [s.mtbench([TALK], RATINGS, judge=judge)], model=f"m{number}")
     s.write_run(tmp_path / "v", [s.mtbench([TALK], RATINGS)], model="v", version=2)
     sizes = [
-        ([row.run.key for row in board.rows], [d.setting for d in board.differences])
-        for board in boards(tmp_path)
+        ([row.run.key for row in leaderboard.rows], [d.setting for d in leaderboard.differences])
+        for leaderboard in leaderboards(tmp_path)
     ]
     assert sizes == [(["m0", "m1"], []), (["m2"], ["judge"]), (["v"], ["task_version"])]
 
@@ -97,28 +98,28 @@ def test_judges_and_task_versions_separate(tmp_path):
 def test_what_is_the_models_own_does_not_separate(tmp_path, field, value):
     s.write_run(tmp_path / "a", s.whole_jaster(), model="a")
     s.write_run(tmp_path / "b", s.whole_jaster(**{field: value}), model="b")
-    (board,) = boards(tmp_path)
-    assert len(board.rows) == 2
+    (leaderboard,) = leaderboards(tmp_path)
+    assert len(leaderboard.rows) == 2
 
 
-def test_a_run_of_some_tasks_joins_the_board_it_agrees_with(tmp_path):
+def test_a_run_of_some_tasks_joins_the_leaderboard_it_agrees_with(tmp_path):
     s.write_run(tmp_path / "a", [*s.whole_jaster(), s.mtbench([TALK], RATINGS)], model="a")
     s.write_run(tmp_path / "b", s.whole_jaster(), model="b")
-    (board,) = boards(tmp_path)
-    assert [(row.run.key, row.rank) for row in board.rows] == [("a", 1), ("b", None)]
+    (leaderboard,) = leaderboards(tmp_path)
+    assert [(row.run.key, row.rank) for row in leaderboard.rows] == [("a", 1), ("b", None)]
 
 
 def test_equal_scores_share_a_rank(tmp_path):
     for model, score in (("a", 0.5), ("b", 1.0), ("c", 0.5), ("d", 0.25)):
         s.write_run(tmp_path / model, s.whole_jaster(dict.fromkeys(s.CATEGORIES, score)), model=model)
-    (board,) = boards(tmp_path)
-    assert [(row.run.key, row.rank) for row in board.rows] == [("b", 1), ("a", 2), ("c", 2), ("d", 4)]
+    (leaderboard,) = leaderboards(tmp_path)
+    assert [(row.run.key, row.rank) for row in leaderboard.rows] == [("b", 1), ("a", 2), ("c", 2), ("d", 4)]
 
 
-def test_a_later_revision_of_mtbench_is_on_a_board_of_its_own(tmp_path):
+def test_a_later_revision_of_mtbench_is_on_a_leaderboard_of_its_own(tmp_path):
     own = s.mtbench([TALK], RATINGS, name="nejumi_mtbench_2024", protocol="mtbench-ja-2024")
     s.write_run(tmp_path, [*s.whole_jaster(), s.mtbench([TALK], RATINGS), own])
-    neo, later = boards(tmp_path)
+    neo, later = leaderboards(tmp_path)
     assert later.title == "Japanese MT-Bench (2024)"
     assert [column.label for column in later.columns][:2] == ["AVG_mtbench_2024", "coding"]
     assert later.primary == "nejumi_mtbench_2024"
@@ -129,7 +130,7 @@ def test_sample_data_never_leads(tmp_path):
     for model in ("a", "b"):
         s.write_run(tmp_path / model, s.whole_jaster(data="sample-1"), model=model)
     s.write_run(tmp_path / "real", s.whole_jaster(), model="real")
-    first, second = boards(tmp_path)
+    first, second = leaderboards(tmp_path)
     assert not first.is_sample
     assert second.is_sample
 
@@ -143,6 +144,6 @@ def test_categories_run_as_tasks_of_their_own_add_up(tmp_path):
         own["metadata"]["category"] = category
         tasks.append(own)
     s.write_run(tmp_path, tasks)
-    (board,) = boards(tmp_path)
-    assert board.rows[0].scores["nejumi_mtbench"].value == 4.5
-    assert board.rows[0].scores["nejumi_mtbench_writing"].value == 8.0
+    (leaderboard,) = leaderboards(tmp_path)
+    assert leaderboard.rows[0].scores["nejumi_mtbench"].value == 4.5
+    assert leaderboard.rows[0].scores["nejumi_mtbench_writing"].value == 8.0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lm_eval_ja.analysis._failures import Outcome, analyse, other_language
+from lm_eval_ja.analysis._lenient import read_leniently
 from lm_eval_ja.metrics import METRICS, normalize
-from lm_eval_ja.report import read_runs
-from lm_eval_ja.report._failures import Outcome, analyse, other_language
-from lm_eval_ja.report._readings import read_leniently
+from lm_eval_ja.results import read_runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above

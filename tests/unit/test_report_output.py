@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.cli import main
-from lm_eval_ja.report import analyse_runs, read_runs
 from lm_eval_ja.report._html import embed_json, render_html
+from lm_eval_ja.results import read_runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above
@@ -68,10 +69,10 @@ def test_csv(two, capsys):
 def test_json(two, capsys):
     assert main(["report", str(two), "--json", "--resamples", "50"]) == 0
     data = json.loads(capsys.readouterr().out)
-    board = data["boards"][0]
-    assert board["rows"][0]["run"] == "lab/a"
-    assert board["rows"][0]["scores"]["nejumi_jaster_nli"]["value"] == 0.6
-    assert data["boards"][1]["differences"][0]["setting"] == "n"
+    leaderboard = data["leaderboards"][0]
+    assert leaderboard["rows"][0]["run"] == "lab/a"
+    assert leaderboard["rows"][0]["scores"]["nejumi_jaster_nli"]["value"] == 0.6
+    assert data["leaderboards"][1]["differences"][0]["setting"] == "n"
     assert data["runs"]["lab/a"]["failures"]["nejumi_jaster_jnli"]["counts"] == {"correct": 4}
 
 
@@ -87,7 +88,7 @@ def test_markdown(two, capsys):
 
 def test_no_intervals_on_request(two, capsys):
     assert main(["report", str(two), "--json", "--resamples", "0"]) == 0
-    assert "low" not in json.loads(capsys.readouterr().out)["boards"][0]["rows"][0]["scores"]["nejumi"]
+    assert "low" not in json.loads(capsys.readouterr().out)["leaderboards"][0]["rows"][0]["scores"]["nejumi"]
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json", "--markdown", None])

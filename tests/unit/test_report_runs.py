@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.report import read_runs
+from lm_eval_ja.results import read_runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above

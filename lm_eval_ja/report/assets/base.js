@@ -20,7 +20,7 @@ const WITHOUT_MTBENCH = "*"; // in the filter of data sets
 const state = {
   language: (navigator.language || "en").startsWith("ja") ? "ja" : "en",
   theme: "auto",
-  board: 0,
+  leaderboard: 0,
   selected: [],
   datasets: false,
   sort: { column: null, down: true },
@@ -30,7 +30,7 @@ const state = {
   question: null, // [set id, question number]
 };
 
-const board = () => core.boards[state.board];
+const leaderboard = () => core.leaderboards[state.leaderboard];
 const byId = new Map(core.sets.map((own) => [own.id, own]));
 
 function t(key, values) {
@@ -136,7 +136,7 @@ const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "arrow"];
 const DASHES = ["solid", "dashed", "dotted"];
 const media = window.matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => state.theme === "dark" || (state.theme === "auto" && media.matches);
-const place = (run) => Math.max(0, board().rows.findIndex((row) => row.run === run));
+const place = (run) => Math.max(0, leaderboard().rows.findIndex((row) => row.run === run));
 const colour = (run) => PALETTE[isDark() ? "dark" : "light"][place(run) % 10];
 const symbol = (run) => SYMBOLS[Math.floor(place(run) / 10 + place(run)) % SYMBOLS.length];
 const dash = (run) => DASHES[Math.floor(place(run) / 10) % DASHES.length];
@@ -188,7 +188,7 @@ function changed(...parts) {
 
 function writeHash() {
   const pairs = new URLSearchParams();
-  if (state.board) pairs.set("t", String(state.board + 1));
+  if (state.leaderboard) pairs.set("t", String(state.leaderboard + 1));
   pairs.set("m", state.selected.map((run) => runs[run].id).join("."));
   const { filter } = state;
   if (filter.set) pairs.set("d", byId.get(filter.set)?.label ?? filter.set);
@@ -216,9 +216,9 @@ function readHash() {
   const runOf = (id) => runs.findIndex((run) => run.id === id);
   const setOf = (name) => core.sets.find((own) => own.label === name);
   const number = Number(pairs.get("t") ?? 1) - 1;
-  if (core.boards[number]) state.board = number;
+  if (core.leaderboards[number]) state.leaderboard = number;
   if (pairs.has("m")) {
-    const there = new Set(board().rows.map((row) => row.run));
+    const there = new Set(leaderboard().rows.map((row) => row.run));
     state.selected = pairs.get("m").split(".").map(runOf).filter((run) => there.has(run));
   }
   state.filter = {

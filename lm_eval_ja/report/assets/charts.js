@@ -76,13 +76,13 @@ function hide(id) {
   $(id).hidden = true;
 }
 
-const rowOf = (run) => board().rows.find((row) => row.run === run);
-const chosenRows = () => board().rows.filter((row) => state.selected.includes(row.run));
+const rowOf = (run) => leaderboard().rows.find((row) => row.run === run);
+const chosenRows = () => leaderboard().rows.filter((row) => state.selected.includes(row.run));
 const scored = (row, name) => row.scores[name]?.[0] ?? null;
 const spanText = (score, scale) => (score ? `${number(score[0], scale)}${score[1] === null ? "" : ` (${number(score[1], scale)}–${number(score[2], scale)})`}` : "–");
 
-/** Whether any run of the board has a score in one of the columns. */
-const someScore = (columns) => board().rows.some((row) => columns.some((column) => row.scores[column.name]));
+/** Whether any run of the leaderboard has a score in one of the columns. */
+const someScore = (columns) => leaderboard().rows.some((row) => columns.some((column) => row.scores[column.name]));
 
 function drawRadar(id, title, columns) {
   const rows = chosenRows();
@@ -169,10 +169,10 @@ const style = (row) => {
 const grid = (more) => ({ left: 8, right: 16, top: 16, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "all", ...more });
 
 function drawScatter() {
-  const [x, y] = board().columns.filter((column) => column.level === "average");
+  const [x, y] = leaderboard().columns.filter((column) => column.level === "average");
   if (!x || !y) return hide("scatter");
   const title = t("scatter", { x: x.label, y: y.label });
-  const rows = board().rows.filter((row) => row.scores[x.name] && row.scores[y.name]);
+  const rows = leaderboard().rows.filter((row) => row.scores[x.name] && row.scores[y.name]);
   if (!rows.length) return undrawn("scatter", title, t("needBoth"));
   const points = rows.map((row) => ({
     ...style(row),
@@ -193,9 +193,9 @@ function drawScatter() {
 }
 
 function drawRuntime() {
-  const primary = columnOf(board(), board().primary);
+  const primary = columnOf(leaderboard(), leaderboard().primary);
   const title = t("runtime", { score: primary.label });
-  const rows = board().rows.filter((row) => row.scores[primary.name] && runs[row.run].seconds !== null);
+  const rows = leaderboard().rows.filter((row) => row.scores[primary.name] && runs[row.run].seconds !== null);
   if (!rows.length) return undrawn("runtime", title, t("noTime"));
   const points = rows.map((row) => ({
     ...style(row),
@@ -217,7 +217,7 @@ function drawRuntime() {
 
 function drawBars() {
   const rows = chosenRows();
-  const columns = ["category", "dataset"].map((level) => board().columns.filter((column) => column.level === level && someScore([column]))).find((own) => own.length);
+  const columns = ["category", "dataset"].map((level) => leaderboard().columns.filter((column) => column.level === level && someScore([column]))).find((own) => own.length);
   if (!columns) return hide("bars");
   if (!rows.length) return undrawn("bars", t("bars"), t("noSelection"));
   const flat = narrow();
@@ -273,7 +273,7 @@ function drawBars() {
 }
 
 function drawCharts() {
-  const categories = board().columns.filter((column) => column.level === "category");
+  const categories = leaderboard().columns.filter((column) => column.level === "category");
   const plain = categories.filter((column) => column.scale === 1);
   const rated = categories.filter((column) => column.scale !== 1);
   drawRadar("radar", t("radar"), plain);
@@ -283,7 +283,7 @@ function drawCharts() {
   drawBars();
 }
 
-view(["board", "selected", "language", "theme", "width"], drawCharts);
+view(["leaderboard", "selected", "language", "theme", "width"], drawCharts);
 
 let wasNarrow = narrow();
 let resizing = 0;

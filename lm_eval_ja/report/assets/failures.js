@@ -1,13 +1,13 @@
 // What became of the answers, and what tokenizers make of the questions.
 
-const scopeRuns = () => board().rows.map((row) => row.run);
-const shortColumns = () => board().columns.filter((column) => column.level === "dataset");
+const scopeRuns = () => leaderboard().rows.map((row) => row.run);
+const shortColumns = () => leaderboard().columns.filter((column) => column.level === "dataset");
 
 /** What can be looked at: all datasets together (""), each dataset, MT-Bench. Column names. */
 function scopes() {
   const there = new Set(scopeRuns().flatMap((run) => Object.keys(runs[run].failures)));
   const jaster = shortColumns().map((column) => column.name).filter((name) => there.has(name));
-  const rated = board().columns.filter((column) => column.scale === 10 && there.has(column.name)).map((column) => column.name);
+  const rated = leaderboard().columns.filter((column) => column.scale === 10 && there.has(column.name)).map((column) => column.name);
   return [...(jaster.length ? [""] : []), ...jaster, ...rated];
 }
 
@@ -15,7 +15,7 @@ function scopes() {
 function outcomesOf(run) {
   const own = runs[run].failures;
   if (state.scope) return own[state.scope] ?? null;
-  const average = board().columns.find((column) => column.level === "average" && column.scale === 1);
+  const average = leaderboard().columns.find((column) => column.level === "average" && column.scale === 1);
   const datasets = shortColumns().map((column) => column.name).filter((name) => own[name]);
   if (!datasets.length) return null;
   const counts = {};
@@ -34,7 +34,7 @@ function drawFailures() {
   const options = scopes();
   if (!options.includes(state.scope)) state.scope = options[0] ?? "";
   const chooser = $("failure-scope");
-  fill(chooser, ...options.map((name) => el("option", { value: name, selected: name === state.scope }, name ? columnOf(board(), name).label.replace(/^AVG_/, "") : t("allDatasets"))));
+  fill(chooser, ...options.map((name) => el("option", { value: name, selected: name === state.scope }, name ? columnOf(leaderboard(), name).label.replace(/^AVG_/, "") : t("allDatasets"))));
   const found = scopeRuns().map((run) => [run, outcomesOf(run)]).filter(([, own]) => own);
   if (!found.length) {
     undrawn("outcomes", t("outcomes"), t("noFailures"));
@@ -68,7 +68,7 @@ function drawFailures() {
 }
 
 function failureTable(found, codes) {
-  const scale = state.scope ? columnOf(board(), state.scope).scale : 1;
+  const scale = state.scope ? columnOf(leaderboard(), state.scope).scale : 1;
   const withForm = found.some(([, own]) => own.form !== null);
   const withRecovered = found.some(([, own]) => own.recovered !== null);
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("failures") }, el("table", { class: "plain failures" },
@@ -135,5 +135,5 @@ function drawTokens() {
     : null);
 }
 
-view(["board", "scope", "language", "theme", "width"], drawFailures);
-view(["board", "language", "theme", "width"], drawTokens);
+view(["leaderboard", "scope", "language", "theme", "width"], drawFailures);
+view(["leaderboard", "language", "theme", "width"], drawTokens);

@@ -18,7 +18,7 @@ function drawFrame() {
 function drawNotices() {
   const groups = Map.groupBy ? Map.groupBy(core.problems, (problem) => problem.kind) : grouped(core.problems);
   fill($("notices"),
-    board().sample ? el("p", { class: "banner" }, t("sampleBanner")) : null,
+    leaderboard().sample ? el("p", { class: "banner" }, t("sampleBanner")) : null,
     core.problems.length ? el("details", { class: "notices" },
       el("summary", null, core.problems.length === 1 ? t("noticesOne") : t("notices", { n: core.problems.length })),
       ...[...groups].map(([kind, problems]) => el("div", null,
@@ -62,14 +62,14 @@ for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListe
 });
 window.addEventListener("hashchange", () => {
   const opened = readHash();
-  changed("board", "selected", "filter", "question");
+  changed("leaderboard", "selected", "filter", "question");
   if (opened) $("questions").scrollIntoView();
 });
 
 view(["language", "theme"], drawFrame);
-view(["board", "language"], drawNotices);
+view(["leaderboard", "language"], drawNotices);
 
-state.selected = topRuns(board(), 5);
+state.selected = topRuns(leaderboard(), 5);
 const opened = readHash();
 changed("all");
 if (opened) $("questions").scrollIntoView({ behavior: "instant" });

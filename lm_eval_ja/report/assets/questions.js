@@ -7,8 +7,8 @@ let found = [];
 let searchNumber = 0;
 
 const setsHere = () => {
-  const there = board().rows.map((row) => String(row.run));
-  const names = new Set(board().columns.map((column) => column.name));
+  const there = leaderboard().rows.map((row) => String(row.run));
+  const names = new Set(leaderboard().columns.map((column) => column.name));
   return core.sets.filter((own) => names.has(own.scope) && there.some((run) => own.runs[run]));
 };
 
@@ -27,7 +27,7 @@ function drawFilters() {
   fill($("f-category"), option("", t("any"), filter.category), ...categories.map((name) => option(name, label(name), filter.category)));
   const codes = OUTCOMES.filter((code) => sets.some((own) => Object.values(own.runs).some((run) => run.outcomes.includes(code))));
   fill($("f-outcome"), option("", t("any"), filter.outcome), ...codes.map((code) => option(code, `${ICONS[code]} ${t(outcomeNames[code])}`, filter.outcome)), option(DISAGREE, `≠ ${t("disagree")}`, filter.outcome));
-  fill($("f-model"), option("", t("anySelected"), filter.model), ...board().rows.map((row) => option(row.run, label(runs[row.run].key), filter.model)));
+  fill($("f-model"), option("", t("anySelected"), filter.model), ...leaderboard().rows.map((row) => option(row.run, label(runs[row.run].key), filter.model)));
   $("f-model").disabled = !filter.outcome || filter.outcome === DISAGREE;
   if (document.activeElement !== $("f-text")) $("f-text").value = filter.text;
   $("f-text").placeholder = t("searchHint");
@@ -287,10 +287,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-view(["board", "selected", "filter", "language"], () => {
+view(["leaderboard", "selected", "filter", "language"], () => {
   drawFilters();
   findQuestions();
 });
-view(["board", "selected", "question", "language", "theme"], () => {
+view(["leaderboard", "selected", "question", "language", "theme"], () => {
   drawDetail();
 });

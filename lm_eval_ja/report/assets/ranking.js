@@ -1,4 +1,4 @@
-// The ranking tables, one per board, the bar with the selected models, and the dialog with a run's settings.
+// The ranking tables, one per leaderboard, the bar with the selected models, and the dialog with a run's settings.
 
 const levelRank = { overall: 0, average: 1, category: 2, dataset: 3 };
 const columnOf = (own, name) => own.columns.find((column) => column.name === name);
@@ -37,7 +37,7 @@ function header(own, name, text, properties = {}) {
     el("button", { type: "button", class: "sort", "data-sort": name, on: { click: () => {
       state.sort = active ? { column: name, down: !state.sort.down } : { column: name, down: name !== "model" };
       changed("sort");
-      document.querySelector(`#boards [data-board="${core.boards.indexOf(own)}"] [data-sort="${name}"]`)?.focus();
+      document.querySelector(`#leaderboards [data-leaderboard="${core.leaderboards.indexOf(own)}"] [data-sort="${name}"]`)?.focus();
     } } }, text, arrow),
   );
 }
@@ -96,23 +96,23 @@ function modelCell(row) {
 }
 
 function select(run, on) {
-  const inBoard = core.boards.findIndex((own) => own.rows.some((row) => row.run === run));
-  if (!board().rows.some((row) => row.run === run)) {
-    state.board = inBoard;
+  const inLeaderboard = core.leaderboards.findIndex((own) => own.rows.some((row) => row.run === run));
+  if (!leaderboard().rows.some((row) => row.run === run)) {
+    state.leaderboard = inLeaderboard;
     state.selected = [];
     state.sort = { column: null, down: true };
     state.selected = on ? [run] : [];
-    changed("board", "selected");
+    changed("leaderboard", "selected");
   } else {
     state.selected = on ? [...new Set([...state.selected, run])] : state.selected.filter((own) => own !== run);
     changed("selected");
   }
-  document.querySelector(`#boards input[data-run="${run}"]`)?.focus();
+  document.querySelector(`#leaderboards input[data-run="${run}"]`)?.focus();
 }
 
 const topRuns = (own, most) => own.rows.slice(0, most).map((row) => row.run);
 
-function boardTable(own, index) {
+function leaderboardTable(own, index) {
   const columns = shownColumns(own);
   const rows = sortedRows(own);
   const best = Object.fromEntries(columns.map((column) => [
@@ -147,15 +147,15 @@ function boardTable(own, index) {
       el("td", null, el("button", { type: "button", class: "link mono", "aria-label": t("signatureOf", { model: label(run.key) }), on: { click: () => showRun(row.run) } }, run.signature)),
     );
   });
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": boardTitle(own, index) },
-    el("table", { class: "ranking", "data-board": index },
-      el("caption", { class: "hidden" }, boardTitle(own, index)),
+  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": leaderboardTitle(own, index) },
+    el("table", { class: "ranking", "data-leaderboard": index },
+      el("caption", { class: "hidden" }, leaderboardTitle(own, index)),
       el("thead", null, head),
       el("tbody", null, ...body)));
 }
 
-function boardTitle(own, index) {
-  const several = core.boards.length > 1 ? ` · ${t("board", { n: index + 1 })}` : "";
+function leaderboardTitle(own, index) {
+  const several = core.leaderboards.length > 1 ? ` · ${t("leaderboard", { n: index + 1 })}` : "";
   return `${own.title}${several}`;
 }
 
@@ -172,13 +172,13 @@ function differences(own) {
     })))));
 }
 
-function drawBoards() {
-  fill($("boards"), ...core.boards.map((own, index) => el("div", { class: `board${index === state.board ? " current" : ""}` },
-    el("div", { class: "board-head" },
-      el("h3", null, boardTitle(own, index), own.sample ? el("span", { class: "chip warn" }, "sample") : null),
+function drawLeaderboards() {
+  fill($("leaderboards"), ...core.leaderboards.map((own, index) => el("div", { class: `leaderboard${index === state.leaderboard ? " current" : ""}` },
+    el("div", { class: "leaderboard-head" },
+      el("h3", null, leaderboardTitle(own, index), own.sample ? el("span", { class: "chip warn" }, "sample") : null),
       el("span", { class: "muted mono" }, settingsLine(own)),
       el("span", { class: "grow" }),
-      core.boards.length > 1 ? el("button", { type: "button", class: "quiet", "aria-pressed": index === state.board ? "true" : "false", on: { click: () => showBoard(index) } }, t(index === state.board ? "boardShown" : "useBoard")) : null,
+      core.leaderboards.length > 1 ? el("button", { type: "button", class: "quiet", "aria-pressed": index === state.leaderboard ? "true" : "false", on: { click: () => showLeaderboard(index) } }, t(index === state.leaderboard ? "leaderboardShown" : "useLeaderboard")) : null,
       index === 0 ? el("button", { type: "button", class: "quiet", id: "datasets", "aria-pressed": String(state.datasets), on: { click: () => {
         state.datasets = !state.datasets;
         changed("datasets");
@@ -186,21 +186,21 @@ function drawBoards() {
       } } }, t(state.datasets ? "showCategories" : "showDatasets")) : null,
     ),
     own.differences.length ? differences(own) : null,
-    boardTable(own, index))));
+    leaderboardTable(own, index))));
 }
 
-function showBoard(index) {
-  state.board = index;
+function showLeaderboard(index) {
+  state.leaderboard = index;
   state.sort = { column: null, down: true };
-  state.selected = topRuns(board(), 5);
+  state.selected = topRuns(leaderboard(), 5);
   state.scope = "";
-  changed("board", "selected");
+  changed("leaderboard", "selected");
 }
 
 function drawSelection() {
   const chips = state.selected.map((run) => el("button", { type: "button", class: "chip pick", title: label(runs[run].key, 300), on: { click: () => select(run, false) } },
     swatch(run), el("bdi", null, shortName(runs[run])), el("span", { "aria-hidden": "true" }, "×")));
-  const all = board().rows.map((row) => row.run);
+  const all = leaderboard().rows.map((row) => row.run);
   const button = (text, chosen) => el("button", { type: "button", class: "quiet", on: { click: () => {
     state.selected = chosen;
     changed("selected");
@@ -209,7 +209,7 @@ function drawSelection() {
     el("span", { class: "muted" }, t("compare")),
     ...(chips.length ? chips : [el("span", null, t("none"))]),
     el("span", { class: "grow" }),
-    all.length > 5 ? button(t("top"), topRuns(board(), 5)) : null,
+    all.length > 5 ? button(t("top"), topRuns(leaderboard(), 5)) : null,
     button(t("all"), all),
     button(t("clear"), []));
 }
@@ -236,5 +236,5 @@ function showRun(place) {
   dialog.showModal();
 }
 
-view(["board", "selected", "sort", "datasets", "language", "theme"], drawBoards);
-view(["board", "selected", "language", "theme"], drawSelection);
+view(["leaderboard", "selected", "sort", "datasets", "language", "theme"], drawLeaderboards);
+view(["leaderboard", "selected", "language", "theme"], drawSelection);

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.report._samples import Pool, number, read_samples
-from lm_eval_ja.report._types import (
+from lm_eval_ja.results._samples import Pool, number, read_samples
+from lm_eval_ja.results._types import (
     MTBENCH,
     Judgment,
     Problem,

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
-from lm_eval_ja.errors import DataError
-from lm_eval_ja.report._intervals import (
+from lm_eval_ja.analysis._intervals import (
     RANKED,
     RATING_SCALE,
     ScoreName,
@@ -20,8 +19,8 @@ from lm_eval_ja.report._intervals import (
     score_names,
     stack,
 )
-from lm_eval_ja.report._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
-from lm_eval_ja.report._resampling import (
+from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
+from lm_eval_ja.analysis._resampling import (
     Floats,
     Mean,
     bootstrap_means,
@@ -32,7 +31,8 @@ from lm_eval_ja.report._resampling import (
     turn_sums,
     two_sided_p,
 )
-from lm_eval_ja.report._types import Question, Run
+from lm_eval_ja.errors import DataError
+from lm_eval_ja.results import Question, Run
 
 Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
 

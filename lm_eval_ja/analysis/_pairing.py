@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lm_eval_ja.analysis._intervals import Leaf, in_order, make_leaf, task_questions
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.report._intervals import Leaf, in_order, make_leaf, task_questions
-from lm_eval_ja.report._types import Question, Run, TaskResult, Turn
+from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 Common = Sequence[tuple[TaskResult, TaskResult]]
 """The tasks that both runs have."""

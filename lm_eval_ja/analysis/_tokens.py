@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.report._types import Run
+from lm_eval_ja.results import Run
 
 _LOCAL_BACKENDS = ("hf", "hf-auto", "hf-multimodal", "vllm", "vllm-vlm", "sglang")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.report._types import Judgment, Problem, Question, Turn
+from lm_eval_ja.results._types import Judgment, Problem, Question, Turn
 
 
 @dataclass

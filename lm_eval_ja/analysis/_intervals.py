@@ -13,10 +13,8 @@ from typing import get_args
 
 import numpy as np
 
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES
-from lm_eval_ja.metrics import METRICS
-from lm_eval_ja.report._boards import Level, make_boards, mtbench_column
-from lm_eval_ja.report._resampling import (
+from lm_eval_ja.analysis._leaderboards import Level, make_leaderboards, mtbench_column
+from lm_eval_ja.analysis._resampling import (
     Floats,
     Mean,
     bootstrap_means,
@@ -26,7 +24,9 @@ from lm_eval_ja.report._resampling import (
     rank_intervals,
     ranks,
 )
-from lm_eval_ja.report._types import Question, Run, RunSet, TaskResult
+from lm_eval_ja.datasets import MTBENCH_CATEGORIES
+from lm_eval_ja.metrics import METRICS
+from lm_eval_ja.results import Question, Run, RunSet, TaskResult
 from lm_eval_ja.scoring import Protocol, load_protocol, protocol_names
 
 RANKED: tuple[Level, ...] = ("overall", "average")
@@ -98,8 +98,8 @@ class RunIntervals:
         names: The scores of the run, from the overall score down to the datasets.
         scores: Interval of each score, by `ScoreName.name`. None where none can be given: a member is missing, samples
             are incomplete or don't agree with the results, or a dataset has fewer than two scored questions.
-        ranks: Place in the overall score and in each average among the comparable runs (those of the same board, see
-            `make_boards`) that have an interval there, by `ScoreName.name`.
+        ranks: Place in the overall score and in each average among the comparable runs (those of the same leaderboard,
+            see `make_leaderboards`) that have an interval there, by `ScoreName.name`.
     """
 
     run: str
@@ -190,9 +190,9 @@ def bootstrap_intervals(
         for key, own in names.items()
     }
     places: dict[str, dict[str, RankInterval]] = {key: {} for key in names}
-    for board in make_boards(runs):
-        keys = [row.run.key for row in board.rows]
-        for column in board.columns:
+    for leaderboard in make_leaderboards(runs):
+        keys = [row.run.key for row in leaderboard.rows]
+        for column in leaderboard.columns:
             if column.level in RANKED:
                 ranked = [key for key in keys if intervals[key].get(column.name)]
                 _rank(ranked, column.name, points, samples, places)

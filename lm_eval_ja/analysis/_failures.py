@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import fmean
 
+from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, format_ok, nfkc, normalize
-from lm_eval_ja.report._readings import THINK_END, read_leniently, visible
-from lm_eval_ja.report._types import Question, Run, TaskResult, Turn
+from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 PARTLY = 0.5
 """From this score on an answer measured by overlap (char_f1, set_f1) counts as partly right."""

@@ -1,8 +1,8 @@
 """Which runs may stand in one ranking, and the scores they are ranked by.
 
-A *board* is a protocol and the runs of it whose signatures agree in everything that can change a score. A run that was
-limited to ten questions, judged by another model or asked with other shots is on another board, with the difference
-spelled out.
+A *leaderboard* is a protocol and the runs of it whose signatures agree in everything that can change a score. A run
+that was limited to ten questions, judged by another model or asked with other shots is on another leaderboard, with the
+difference spelled out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
-from lm_eval_ja.report._types import MTBENCH, Run, RunSet, TaskResult
+from lm_eval_ja.results import MTBENCH, Run, RunSet, TaskResult
 from lm_eval_ja.scoring import (
     Missing,
     Protocol,
@@ -30,7 +30,7 @@ model ran on, and its own beginning-of-sequence token."""
 
 @dataclass(frozen=True)
 class Column:
-    """A score that runs of a board can have.
+    """A score that runs of a leaderboard can have.
 
     Attributes:
         name: The harness's name of the task or group, such as ``nejumi_jaster_nli``; for a category of MT-Bench
@@ -50,11 +50,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Difference:
-    """A setting in which a board differs from the first one of its protocol.
+    """A setting in which a leaderboard differs from the first one of its protocol.
 
     Attributes:
         setting: The signature's field, such as ``n`` or ``judge``; ``task_version`` for the task's version.
-        here: Value on this board.
+        here: Value on this leaderboard.
         there: Value on the first.
         tasks: Number of tasks concerned.
     """
@@ -67,12 +67,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """A run's scores on a board.
+    """A run's scores on a leaderboard.
 
     Attributes:
         run: The run.
         scores: Score, or what is missing for it, by column name. Unrounded, on the column's scale.
-        rank: Place by the board's primary score, 1 the best, equals sharing it; None without that score.
+        rank: Place by the leaderboard's primary score, 1 the best, equals sharing it; None without that score.
     """
 
     run: Run
@@ -81,18 +81,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Board:
+class Leaderboard:
     """Runs that may be ranked together.
 
     Attributes:
         protocol: Name of the protocol.
         title: Its title.
-        number: 1 for the protocol's first board, and so on.
+        number: 1 for the protocol's first leaderboard, and so on.
         columns: The scores, from the overall score down to the datasets; of categories and datasets those that some
             run was asked.
         primary: Name of the column that ranks; the overall score if any run has it, else the first that one has.
-        settings: Signature fields that all tasks of the board share.
-        differences: What sets the board apart from the protocol's first; empty for that.
+        settings: Signature fields that all tasks of the leaderboard share.
+        differences: What sets the leaderboard apart from the protocol's first; empty for that.
         rows: The runs, best first, those without the primary score last.
     """
 
@@ -111,22 +111,22 @@ class Board:
         return any(row.run.is_sample for row in self.rows)
 
 
-def make_boards(runs: RunSet | Iterable[Run]) -> tuple[Board, ...]:
-    """Sort runs into boards.
+def make_leaderboards(runs: RunSet | Iterable[Run]) -> tuple[Leaderboard, ...]:
+    """Sort runs into leaderboards.
 
     Args:
         runs: The runs.
 
     Returns:
-        The boards: by protocol, the one with the most runs first.
+        The leaderboards: by protocol, the one with the most runs first.
     """
     runs = runs.runs if isinstance(runs, RunSet) else tuple(runs)
-    boards: list[Board] = []
+    leaderboards: list[Leaderboard] = []
     for name in (*reversed(protocol_names()), *_revisions(runs)):
         groups = _groups(runs, name)
         for number, (settings, members) in enumerate(groups, 1):
-            boards.append(_board(name, number, settings, groups[0][0], members))
-    return tuple(boards)
+            leaderboards.append(_leaderboard(name, number, settings, groups[0][0], members))
+    return tuple(leaderboards)
 
 
 def mtbench_column(dataset: str) -> str:
@@ -178,7 +178,7 @@ def _tasks(run: Run, protocol: str) -> list[TaskResult]:
 
 
 def _home(task: TaskResult) -> str:
-    """The protocol or MT-Bench revision on whose board a task stands."""
+    """The protocol or MT-Bench revision on whose leaderboard a task stands."""
     if not task.is_mtbench:
         return task.protocol
     for name in protocol_names():
@@ -224,7 +224,9 @@ def _shared(settings: _Settings) -> dict[str, str]:
 # --------------------------------------------------------------------------------------------------- scores
 
 
-def _board(name: str, number: int, settings: _Settings, first: _Settings, members: Sequence[Run]) -> Board:
+def _leaderboard(
+    name: str, number: int, settings: _Settings, first: _Settings, members: Sequence[Run]
+) -> Leaderboard:
     protocol = load_protocol(name) if name in protocol_names() else None
     title = protocol.title if protocol else f"Japanese MT-Bench ({name.removeprefix(MTBENCH).strip('_')})"
     present = {task.dataset for run in members for task in _tasks(run, name)}
@@ -234,7 +236,7 @@ def _board(name: str, number: int, settings: _Settings, first: _Settings, member
     primary = next(
         (own for own in names if any(isinstance(of_run[own], Score) for of_run in scores.values())), names[0]
     )
-    return Board(
+    return Leaderboard(
         protocol=name,
         title=title,
         number=number,

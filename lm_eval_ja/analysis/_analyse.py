@@ -1,13 +1,13 @@
-"""Everything a report shows, computed once: boards, intervals, failures, token efficiency."""
+"""Everything a report shows, computed once: leaderboards, intervals, failures, token efficiency."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lm_eval_ja.report._boards import Board, make_boards
-from lm_eval_ja.report._failures import Failures, analyse
-from lm_eval_ja.report._intervals import RunIntervals, bootstrap_intervals
-from lm_eval_ja.report._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
-from lm_eval_ja.report._types import Run, RunSet
+from lm_eval_ja.analysis._failures import Failures, analyse
+from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
+from lm_eval_ja.analysis._leaderboards import Leaderboard, make_leaderboards
+from lm_eval_ja.analysis._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
+from lm_eval_ja.results import Run, RunSet
 from lm_eval_ja.scoring import Score
 
 RESAMPLES = 2000
@@ -20,7 +20,7 @@ class Analysis:
 
     Attributes:
         runs: The runs and what the reader noticed.
-        boards: Runs that may be ranked together.
+        leaderboards: Runs that may be ranked together.
         intervals: Bootstrap intervals, by the run's key.
         failures: Outcomes by the run's key and the task's name.
         recovered: Scores if the form of every answer were forgiven, by the run's key and the column's name.
@@ -30,7 +30,7 @@ class Analysis:
     """
 
     runs: RunSet
-    boards: tuple[Board, ...]
+    leaderboards: tuple[Leaderboard, ...]
     intervals: Mapping[str, RunIntervals]
     failures: Mapping[str, Mapping[str, Failures]]
     recovered: Mapping[str, Mapping[str, float]]
@@ -53,7 +53,7 @@ def analyse_runs(
     Returns:
         The analysis.
     """
-    boards = make_boards(runs)
+    leaderboards = make_leaderboards(runs)
     failures: dict[str, dict[str, Failures]] = {}
     tokens: dict[str, Efficiency | str] = {}
     loaded: dict[str | None, Tokenizer | str] = {}
@@ -69,7 +69,7 @@ def analyse_runs(
             tokens[run.key] = tokenizer
     return Analysis(
         runs=runs,
-        boards=boards,
+        leaderboards=leaderboards,
         intervals=bootstrap_intervals(runs, resamples=resamples, seed=seed) if resamples else {},
         failures=failures,
         recovered={run.key: _recovered(run, failures[run.key]) for run in runs.runs},
@@ -89,8 +89,8 @@ def _recovered(run: Run, failures: Mapping[str, Failures]) -> dict[str, float]:
     }
     return {
         column: score.value
-        for board in make_boards([replace(run, tasks=tasks)])
-        for row in board.rows
+        for leaderboard in make_leaderboards([replace(run, tasks=tasks)])
+        for row in leaderboard.rows
         for column, score in row.scores.items()
         if isinstance(score, Score)
     }

@@ -1,0 +1,32 @@
+"""What results say: leaderboards, intervals, comparisons, failures. Pure functions over results and score trees.
+
+analysis = analyse_runs(read_runs(["out"]))
+"""
+
+from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
+from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
+from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
+from lm_eval_ja.analysis._intervals import RANKED, RunIntervals, bootstrap_intervals
+from lm_eval_ja.analysis._leaderboards import Column, Leaderboard, Row, make_leaderboards, mtbench_column
+from lm_eval_ja.analysis._tokens import Efficiency
+
+__all__ = [
+    "RANKED",
+    "Analysis",
+    "Change",
+    "Column",
+    "Comparison",
+    "Difference",
+    "Efficiency",
+    "Failures",
+    "Leaderboard",
+    "Outcome",
+    "Row",
+    "RunIntervals",
+    "analyse",
+    "analyse_runs",
+    "bootstrap_intervals",
+    "compare_runs",
+    "make_leaderboards",
+    "mtbench_column",
+]
