@@ -234,7 +234,7 @@ def _register() -> None:
     import lm_eval.models  # noqa: F401
     from lm_eval.api import registry
 
-    from lm_eval_ja import metrics, scoring
+    from lm_eval_ja import judge, metrics
 
     for name, metric in metrics.METRICS.items():
         if name not in registry.metric_registry:
@@ -245,8 +245,8 @@ def _register() -> None:
                 metric=name, higher_is_better=metric.higher_is_better, aggregation=aggregation
             )(metric.per_item or metric.over_items)
     for name, function in (
-        ("lm_eval_ja_rating_mean", scoring.rating_mean),
-        ("lm_eval_ja_mtbench_average", scoring.mtbench_average),
+        ("lm_eval_ja_rating_mean", judge.rating_mean),
+        ("lm_eval_ja_mtbench_average", judge.rating_average),
         ("lm_eval_ja_sum", sum),
     ):
         if name not in registry.aggregation_registry:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lm_eval_ja.results import Judgment, Question, Run, TaskResult, Turn
-from lm_eval_ja.scoring import Score, load_protocol
+from lm_eval_ja.protocols import Score, load_protocol
 
 CATEGORIES = ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
 NEO = load_protocol("neo")

@@ -6,8 +6,18 @@ analysis = analyse_runs(read_runs(["out"]))
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
-from lm_eval_ja.analysis._intervals import RANKED, RunIntervals, bootstrap_intervals
-from lm_eval_ja.analysis._leaderboards import Column, Leaderboard, Row, make_leaderboards, mtbench_column
+from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
+from lm_eval_ja.analysis._leaderboards import (
+    RANKED,
+    Column,
+    Leaderboard,
+    Row,
+    is_shown,
+    leaf_scores,
+    make_leaderboards,
+    questions_asked,
+    tree_scores,
+)
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -27,6 +37,9 @@ __all__ = [
     "analyse_runs",
     "bootstrap_intervals",
     "compare_runs",
+    "is_shown",
+    "leaf_scores",
     "make_leaderboards",
-    "mtbench_column",
+    "questions_asked",
+    "tree_scores",
 ]

@@ -7,8 +7,8 @@ from lm_eval_ja.analysis._failures import Failures, analyse
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import Leaderboard, make_leaderboards
 from lm_eval_ja.analysis._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
+from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import Run, RunSet
-from lm_eval_ja.scoring import Score
 
 RESAMPLES = 2000
 """How many times the bootstrap draws the questions anew."""
@@ -82,7 +82,7 @@ def analyse_runs(
 def _recovered(run: Run, failures: Mapping[str, Failures]) -> dict[str, float]:
     """The run's scores with every dataset's replaced by its recovered score."""
     tasks = {
-        name: replace(task, score=Score(own.recovered))
+        name: replace(task, score=Score(own.recovered), values={**task.values, task.metric: own.recovered})
         if (own := failures.get(name)) is not None and own.recovered is not None
         else task
         for name, task in run.tasks.items()

@@ -7,31 +7,22 @@ chance which run gave which answer. Both are seeded.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Literal
 
-from lm_eval_ja.analysis._intervals import (
-    RANKED,
-    RATING_SCALE,
-    ScoreName,
-    array_mean,
-    means,
-    score_names,
-    stack,
-)
+from lm_eval_ja.analysis._intervals import RATING_SCALE, mean_array, stack
+from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
 from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
 from lm_eval_ja.analysis._resampling import (
     Floats,
-    Mean,
     bootstrap_means,
     holm,
-    macro_means,
     percentile_interval,
     sign_flips,
     turn_sums,
     two_sided_p,
 )
 from lm_eval_ja.errors import DataError
+from lm_eval_ja.protocols import mean_number
 from lm_eval_ja.results import Question, Run
 
 Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
@@ -58,7 +49,7 @@ class Difference:
         worse: How many the first run did.
     """
 
-    name: ScoreName
+    name: Column
     a: float | None
     b: float | None
     difference: float | None
@@ -154,11 +145,11 @@ def compare_runs(
             "with --log_samples, with the same or no --limit, and have MT-Bench's answers judged"
         )
     warnings += unscored(common, pairs)
-    names = score_names(replace(a, tasks={own.task: only_compared(own, pairs) for own, _ in common}))
+    compared = replace(a, tasks={own.task: only_compared(own, pairs) for own, _ in common})
     return Comparison(
         a=a.key,
         b=b.key,
-        differences=_differences(names, pairs, resamples=resamples, permutations=permutations, seed=seed),
+        differences=_differences(compared, pairs, resamples=resamples, permutations=permutations, seed=seed),
         changes=_changes(pairs),
         warnings=tuple(warnings),
         resamples=resamples,
@@ -168,16 +159,15 @@ def compare_runs(
 
 
 def _differences(
-    names: Sequence[tuple[ScoreName, Mean | None]],
+    run: Run,
     pairs: Sequence[Pair],
     *,
     resamples: int,
     permutations: int,
     seed: int,
 ) -> tuple[Difference, ...]:
-    tree = means(names)
-    a = macro_means({pair.a.name.name: pair.a.mean for pair in pairs}, tree, fmean)
-    b = macro_means({pair.b.name.name: pair.b.mean for pair in pairs}, tree, fmean)
+    a = evaluate_trees(run, {pair.a.name.name: pair.a.mean for pair in pairs}, mean_number)
+    b = evaluate_trees(run, {pair.b.name.name: pair.b.mean for pair in pairs}, mean_number)
     drawn: dict[str, Floats] = {}
     flipped: dict[str, Floats] = {}
     counts: dict[str, tuple[int, int, int]] = {}
@@ -192,13 +182,13 @@ def _differences(
             change, turns[0], permutations=permutations, seed=seed, name=pair.questions
         )
         counts[leaf] = (len(change), int((change > _SAME).sum()), int((change < -_SAME).sum()))
-    drawn = macro_means(drawn, tree, array_mean)
-    flipped = macro_means(flipped, tree, array_mean)
-    for mean in tree:
-        below = [counts[member] for member, _ in mean.members if member in counts]
-        counts[mean.name] = tuple(map(sum, zip(*below, strict=True))) if below else (0, 0, 0)  # type: ignore[assignment]  # three sums
+    drawn = evaluate_trees(run, drawn, mean_array)
+    flipped = evaluate_trees(run, flipped, mean_array)
+    for node in {node.name: node for protocol in run_protocols(run) for node in protocol.nodes()}.values():
+        below = [counts[leaf.name] for leaf in node.leaves() if leaf.name in counts]
+        counts[node.name] = tuple(map(sum, zip(*below, strict=True))) if below else (0, 0, 0)  # type: ignore[assignment]  # three sums
     found = []
-    for name, _ in names:
+    for name in run_columns(run):
         key = name.name
         there = key in a and key in b
         ends = percentile_interval(drawn[key]) if there else None

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, format_ok, nfkc, normalize
+from lm_eval_ja.metrics import METRICS, apply_steps, format_ok, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 PARTLY = 0.5
@@ -108,7 +108,7 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
             count_tokens([_generated(question)[turn] for question in task.questions]) for turn in _turns(task)
         ]
         tokens = [max(both) for both in zip(*numbers, strict=True)]
-    steps = tuple(step for step in task.signature.get("norm", "").split("+") if step != "nfkc")
+    steps = _steps(task)
     findings = tuple(
         _mtbench(question, number) if question.turns else _answer(question, steps, number)
         for question, number in zip(task.questions, tokens, strict=True)
@@ -126,6 +126,14 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
     )
 
 
+def _steps(task: TaskResult) -> tuple[str, ...] | None:
+    """Steps by which the task's answers were normalized; None if this version does not know them."""
+    try:
+        return read_steps(task.signature.get("norm", ""))
+    except OptionError:
+        return None
+
+
 def _turns(task: TaskResult) -> range:
     return range(len(_generated(task.questions[0])))
 
@@ -137,7 +145,7 @@ def _generated(question: Question) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------- one answer
 
 
-def _answer(question: Question, steps: Sequence[str], tokens: int | None) -> Finding:
+def _answer(question: Question, steps: Sequence[str] | None, tokens: int | None) -> Finding:
     form = format_ok(question.dataset, question.prediction)
     if question.score is None:
         return Finding(Outcome.UNSCORED, None, form)
@@ -146,7 +154,8 @@ def _answer(question: Question, steps: Sequence[str], tokens: int | None) -> Fin
 
 
 def _outcome(question: Question, recovered: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
-    score = question.score or 0.0
+    best = _best(question.metric)
+    score, recovered = (question.score or 0.0) / best, recovered / best
     overlap = question.metric != "exact_match"
     if score >= 1.0:
         return Outcome.CORRECT
@@ -165,15 +174,17 @@ def _outcome(question: Question, recovered: float, tokens: int | None) -> Outcom
     return Outcome.PARTIAL if overlap and score >= PARTLY else Outcome.WRONG
 
 
-def _lenient_score(question: Question, steps: Sequence[str]) -> float:
+def _best(metric: str) -> float:
+    """Best value of a metric; 1 for one that this package does not compute (COMET)."""
+    return METRICS[metric].scale[1] if metric in METRICS else 1.0
+
+
+def _lenient_score(question: Question, steps: Sequence[str] | None) -> float:
     reading = read_leniently(question.dataset, question.metric, question.output)
     metric = METRICS.get(question.metric)
     if reading is None or metric is None or metric.per_item is None:
         return 0.0
-    try:
-        reading = normalize(reading, steps)
-    except OptionError:  # clean-up steps of another version
-        reading = reading.strip()
+    reading = reading.strip() if steps is None else apply_steps(reading, steps)
     return metric.per_item(reading, question.gold)
 
 

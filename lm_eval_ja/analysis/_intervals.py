@@ -1,7 +1,7 @@
 """How sure a score is: 95 % bootstrap intervals over questions, through the macro average.
 
 The questions of each dataset are drawn anew, and dataset means, category means, averages and the overall score computed
-again as :mod:`lm_eval_ja.scoring` defines them. MT-Bench's questions are drawn within their categories; where answers
+again as the protocols' trees say. MT-Bench's questions are drawn within their categories; where answers
 were judged repeatedly, the judgings are drawn too. All runs that answered the same questions get the same draws.
 """
 
@@ -9,28 +9,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import get_args
 
 import numpy as np
 
-from lm_eval_ja.analysis._leaderboards import Level, make_leaderboards, mtbench_column
+from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, make_leaderboards, run_columns
 from lm_eval_ja.analysis._resampling import (
     Floats,
-    Mean,
     bootstrap_means,
-    macro_means,
     percentile_interval,
     question_means,
     rank_intervals,
     ranks,
 )
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.metrics import METRICS
+from lm_eval_ja.protocols import Leaf as TreeLeaf
+from lm_eval_ja.protocols import find_rules, load_protocol, mean_number
 from lm_eval_ja.results import Question, Run, RunSet, TaskResult
-from lm_eval_ja.scoring import Protocol, load_protocol, protocol_names
-
-RANKED: tuple[Level, ...] = ("overall", "average")
-"""Scores that runs are ranked by."""
 
 RATING_SCALE = 10.0
 """The best rating of a judge."""
@@ -73,37 +67,20 @@ class RankInterval:
 
 
 @dataclass(frozen=True)
-class ScoreName:
-    """A score that a run can have.
-
-    Attributes:
-        name: The harness's name of the task or group that holds it, such as ``nejumi_jaster_nli``.
-        label: As the published tables call it, such as ``NLI``.
-        level: Where it stands among the averages.
-        scale: Its best value: 1, or 10 for ratings.
-    """
-
-    name: str
-    label: str
-    level: Level
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
 class RunIntervals:
     """Intervals of one run's scores.
 
     Attributes:
         run: The run's key.
         names: The scores of the run, from the overall score down to the datasets.
-        scores: Interval of each score, by `ScoreName.name`. None where none can be given: a member is missing, samples
+        scores: Interval of each score, by `Column.name`. None where none can be given: a member is missing, samples
             are incomplete or don't agree with the results, or a dataset has fewer than two scored questions.
         ranks: Place in the overall score and in each average among the comparable runs (those of the same leaderboard,
-            see `make_leaderboards`) that have an interval there, by `ScoreName.name`.
+            see `make_leaderboards`) that have an interval there, by `Column.name`.
     """
 
     run: str
-    names: tuple[ScoreName, ...]
+    names: tuple[Column, ...]
     scores: Mapping[str, Interval | None]
     ranks: Mapping[str, RankInterval]
 
@@ -142,7 +119,7 @@ class Leaf:
         values: ``(questions, turns, judgings)``, NaN where there is none.
     """
 
-    name: ScoreName
+    name: Column
     questions: tuple[Question, ...]
     values: Floats
 
@@ -176,16 +153,17 @@ def bootstrap_intervals(
     """
     runs = list(runs.runs if isinstance(runs, RunSet) else runs)
     leaves = {run.key: run_leaves(run) for run in runs}
-    names = {run.key: score_names(run) for run in runs}
+    names = {run.key: run_columns(run) for run in runs}
     drawn = _draw(leaves, resamples, seed)
-    samples = {key: macro_means(own, means(names[key]), array_mean) for key, own in drawn.items()}
+    samples = {run.key: evaluate_trees(run, drawn[run.key], mean_array) for run in runs}
     points = {
-        key: macro_means({name: leaf.mean for name, leaf in own.items()}, means(names[key]), fmean)
-        for key, own in leaves.items()
+        run.key: evaluate_trees(run, {name: leaf.mean for name, leaf in leaves[run.key].items()}, mean_number)
+        for run in runs
     }
     intervals = {
         key: {
-            name.name: _interval(points[key].get(name.name), samples[key].get(name.name)) for name, _ in own
+            column.name: _interval(points[key].get(column.name), samples[key].get(column.name))
+            for column in own
         }
         for key, own in names.items()
     }
@@ -196,10 +174,7 @@ def bootstrap_intervals(
             if column.level in RANKED:
                 ranked = [key for key in keys if intervals[key].get(column.name)]
                 _rank(ranked, column.name, points, samples, places)
-    return {
-        key: RunIntervals(key, tuple(name for name, _ in own), intervals[key], places[key])
-        for key, own in names.items()
-    }
+    return {key: RunIntervals(key, own, intervals[key], places[key]) for key, own in names.items()}
 
 
 def run_leaves(run: Run) -> dict[str, Leaf]:
@@ -221,26 +196,33 @@ def run_leaves(run: Run) -> dict[str, Leaf]:
     return leaves
 
 
-def task_questions(task: TaskResult) -> list[tuple[ScoreName, list[Question]]]:
+def task_questions(task: TaskResult) -> list[tuple[Column, list[Question]]]:
     """Group a task's questions by the score whose mean they make up; nothing if a mean is not what its metric is."""
     if task.is_mtbench:
         categories: dict[str, list[Question]] = {}
         for question in task.questions:
             categories.setdefault(question.category, []).append(question)
+        leaves = {leaf.metric: leaf for leaf in load_protocol(task.protocol).leaves()}
         return [
-            (
-                ScoreName(f"{mtbench_column(task.dataset)}_{category}", category, "category", RATING_SCALE),
-                categories[category],
-            )
+            (_column(leaves[category]), categories[category])
             for category in sorted(categories)
+            if category in leaves
         ]
     metric = METRICS.get(task.metric)
     if not task.questions or (metric is not None and metric.per_item is None):
         return []
-    return [(ScoreName(task.task, task.dataset, "dataset"), list(task.questions))]
+    scale = 1.0 if metric is None else metric.scale[1]
+    rules = find_rules(task.task)
+    other = rules is not None and rules.metric != task.metric
+    name = f"{task.task}_{task.metric}" if other else task.task
+    return [(Column(name, task.dataset, "dataset", scale), list(task.questions))]
 
 
-def make_leaf(name: ScoreName, questions: Iterable[Question]) -> Leaf:
+def _column(leaf: TreeLeaf) -> Column:
+    return Column(leaf.name, leaf.label, leaf.level, leaf.scale)
+
+
+def make_leaf(name: Column, questions: Iterable[Question]) -> Leaf:
     """Collect the values of the questions that make up a score."""
     ordered = tuple(sorted(questions, key=lambda question: question.id))
     ratings = [_ratings(question) for question in ordered]
@@ -253,44 +235,9 @@ def make_leaf(name: ScoreName, questions: Iterable[Question]) -> Leaf:
     return Leaf(name, ordered, values)
 
 
-def score_names(run: Run) -> list[tuple[ScoreName, Mean | None]]:
-    """Every score that a run's tasks can have, from the overall score down.
-
-    Returns:
-        The score, and what it is the mean of; None for a mean of questions.
-    """
-    names: list[tuple[ScoreName, Mean | None]] = []
-    for protocol in map(load_protocol, protocol_names()):
-        names += _protocol_names(protocol, run)
-    for dataset in sorted({task.dataset for task in run.tasks.values() if task.is_mtbench}):
-        names.append(_mtbench_average(dataset, run))
-    known = set()
-    for task in run.tasks.values():
-        for name, _ in task_questions(task):
-            if name.name not in known:
-                names.append((name, None))
-            known.add(name.name)
-    return sorted(names, key=lambda own: get_args(Level).index(own[0].level))
-
-
-def means(names: Sequence[tuple[ScoreName, Mean | None]]) -> list[Mean]:
-    """The means among `score_names`, members first, as `macro_means` wants them."""
-    return [mean for _, mean in reversed(names) if mean is not None]
-
-
 def in_order(task: TaskResult) -> bool:
     """Sorts single categories of MT-Bench before the whole, which counts where both were run."""
     return task.is_mtbench and not task.category
-
-
-def _mtbench_average(dataset: str, run: Run) -> tuple[ScoreName, Mean]:
-    """MT-Bench's average: over the categories that were asked, or all of them where each was a task of its own."""
-    group = mtbench_column(dataset)
-    asked = (
-        sorted({question.category for question in run.tasks[group].questions}) if group in run.tasks else []
-    )
-    members = tuple((f"{group}_{category}", 1.0) for category in asked or MTBENCH_CATEGORIES)
-    return ScoreName(group, f"AVG_{dataset}", "average", RATING_SCALE), Mean(group, members)
 
 
 def _ratings(question: Question) -> list[list[float]]:
@@ -302,30 +249,6 @@ def _ratings(question: Question) -> list[list[float]]:
         own = [judgment.rating for judgment in turn.judgments if judgment.rating is not None]
         ratings.append(own or ([] if turn.rating is None else [turn.rating]))
     return ratings
-
-
-def _protocol_names(protocol: Protocol, run: Run) -> list[tuple[ScoreName, Mean | None]]:
-    names: list[tuple[ScoreName, Mean | None]] = []
-    for category in protocol.categories:
-        if any(protocol.task(member.dataset) in run.tasks for member in category.members):
-            members = tuple((protocol.task(member.dataset), member.scale) for member in category.members)
-            names.append(
-                (ScoreName(category.group, category.name, "category"), Mean(category.group, members))
-            )
-    if not names:
-        return []
-    groups = tuple((category.group, 1.0) for category in protocol.categories)
-    names.insert(
-        0, (ScoreName(protocol.group, protocol.average_name, "average"), Mean(protocol.group, groups))
-    )
-    overall = protocol.overall
-    there = {mtbench_column(task.dataset) for task in run.tasks.values() if task.is_mtbench} | {
-        protocol.group
-    }
-    if overall is not None and there.issuperset(part.group for part in overall.parts):
-        parts = tuple((part.group, part.scale) for part in overall.parts)
-        names.insert(0, (ScoreName(overall.group, overall.name, "overall"), Mean(overall.group, parts)))
-    return names
 
 
 def _draw(
@@ -363,9 +286,9 @@ def stack(values: Sequence[Floats]) -> Floats:
     return stacked
 
 
-def array_mean(arrays: Sequence[Floats]) -> Floats:
-    """Element-wise mean of arrays of one shape."""
-    mean: Floats = np.mean(np.stack(arrays), axis=0)
+def mean_array(arrays: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """Element-wise weighted mean of arrays of one shape."""
+    mean: Floats = np.average(np.stack(arrays), axis=0, weights=weights)
     return mean
 
 

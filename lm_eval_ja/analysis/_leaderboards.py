@@ -5,36 +5,48 @@ that was limited to ten questions, judged by another model or asked with other s
 difference spelled out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeVar, get_args
 
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES
-from lm_eval_ja.results import MTBENCH, Run, RunSet, TaskResult
-from lm_eval_ja.scoring import (
+from lm_eval_ja.datasets import packaged
+from lm_eval_ja.metrics import METRICS
+from lm_eval_ja.protocols import (
+    Leaf,
+    Level,
+    Mean,
     Missing,
+    Node,
     Protocol,
+    Scalable,
     Score,
-    category_scores,
+    evaluate,
+    find_rules,
     load_protocol,
-    macro_average,
+    mean_score,
     protocol_names,
 )
+from lm_eval_ja.results import Run, RunSet, TaskResult
 
-Level = Literal["overall", "average", "category", "dataset"]
+T = TypeVar("T", bound=Scalable)
+
+RANKED: tuple[Level, ...] = ("overall", "average")
+"""Levels of the scores that runs are ranked by."""
 
 _OWN_TO_MODEL = ("version", "backend", "bos")
 """Signature fields that don't separate runs: the package's version (the task's own version counts instead), what the
 model ran on, and its own beginning-of-sequence token."""
 
+_LIMITED = re.compile(r"(?P<asked>\d+)(?:of(?P<all>\d+))?")
+
 
 @dataclass(frozen=True)
 class Column:
-    """A score that runs of a leaderboard can have.
+    """A score that runs can have.
 
     Attributes:
-        name: The harness's name of the task or group, such as ``nejumi_jaster_nli``; for a category of MT-Bench
-            ``nejumi_mtbench_<category>``.
+        name: Its name in the protocol's tree, such as ``nejumi_jaster_nli``; of datasets in no average the task's name.
         label: As in the published tables, such as ``NLI``.
         level: Where it stands among the averages.
         scale: Its best value: 1, or 10 for ratings.
@@ -72,7 +84,9 @@ class Row:
     Attributes:
         run: The run.
         scores: Score, or what is missing for it, by column name. Unrounded, on the column's scale.
-        rank: Place by the leaderboard's primary score, 1 the best, equals sharing it; None without that score.
+        rank: Place by the leaderboard's primary score, 1 the best, equals sharing it; None without that score,
+            where the
+            primary score is no average, and for runs of a part of the questions.
     """
 
     run: Run
@@ -90,10 +104,13 @@ class Leaderboard:
         number: 1 for the protocol's first leaderboard, and so on.
         columns: The scores, from the overall score down to the datasets; of categories and datasets those that some
             run was asked.
-        primary: Name of the column that ranks; the overall score if any run has it, else the first that one has.
+        primary: Name of the column that sorts, and ranks if it is an overall score or average: the first that any run
+            has a score in.
         settings: Signature fields that all tasks of the leaderboard share.
         differences: What sets the leaderboard apart from the protocol's first; empty for that.
         rows: The runs, best first, those without the primary score last.
+        partial: How many of the questions were asked where it was not all of them, such as ``5 of 100``; empty
+            otherwise.
     """
 
     protocol: str
@@ -104,6 +121,7 @@ class Leaderboard:
     settings: Mapping[str, str]
     differences: tuple[Difference, ...]
     rows: tuple[Row, ...]
+    partial: str = ""
 
     @property
     def is_sample(self) -> bool:
@@ -114,24 +132,44 @@ class Leaderboard:
 def make_leaderboards(runs: RunSet | Iterable[Run]) -> tuple[Leaderboard, ...]:
     """Sort runs into leaderboards.
 
+    A task stands on the leaderboard of every protocol whose trees name it, if any run has tasks of that protocol's own;
+    one that no other protocol shows has its own protocol's leaderboard.
+
     Args:
         runs: The runs.
 
     Returns:
-        The leaderboards: by protocol, the one with the most runs first.
+        The leaderboards, by protocol; of one protocol complete runs before those of a part of the questions and of
+        sample data, and then the one with the most runs first.
     """
     runs = runs.runs if isinstance(runs, RunSet) else tuple(runs)
     leaderboards: list[Leaderboard] = []
-    for name in (*reversed(protocol_names()), *_revisions(runs)):
-        groups = _groups(runs, name)
+    shown: set[tuple[str, str]] = set()
+    for protocol in map(load_protocol, protocol_names()):
+        own = {(run.key, task) for run in runs for task in own_tasks(run, protocol)}
+        if not own or own <= shown:
+            continue
+        groups = _groups(runs, protocol)
         for number, (settings, members) in enumerate(groups, 1):
-            leaderboards.append(_leaderboard(name, number, settings, groups[0][0], members))
+            leaderboards.append(_leaderboard(protocol, number, settings, groups[0][0], members))
+            shown |= {(run.key, task.task) for run in members for task in protocol_tasks(run, protocol)}
     return tuple(leaderboards)
 
 
-def mtbench_column(dataset: str) -> str:
-    """Harness name of an MT-Bench revision: ``nejumi_mtbench`` or ``nejumi_mtbench_<revision>``."""
-    return f"nejumi_{dataset}"
+def own_tasks(run: Run, protocol: Protocol) -> list[str]:
+    """Names of a run's tasks that are a protocol's own: its datasets' and its conversations'."""
+    leaves = (
+        {name for leaf in protocol.leaves() for name in (leaf.task, leaf.name)}
+        if protocol.conversation
+        else set()
+    )
+    return [task for task in run.tasks if task in protocol.tasks or task in leaves]
+
+
+def protocol_tasks(run: Run, protocol: Protocol) -> list[TaskResult]:
+    """A run's tasks that stand on a protocol's leaderboard: its own, and those of others that its trees name."""
+    leaves = {name for leaf in protocol.leaves() for name in (leaf.task, leaf.name)}
+    return [task for name, task in run.tasks.items() if name in protocol.tasks or name in leaves]
 
 
 # -------------------------------------------------------------------------------------------- comparability
@@ -152,12 +190,12 @@ def comparable_settings(task: TaskResult) -> dict[str, str]:
 _Settings = dict[str, dict[str, str]]
 
 
-def _groups(runs: Sequence[Run], protocol: str) -> list[tuple[_Settings, list[Run]]]:
+def _groups(runs: Sequence[Run], protocol: Protocol) -> list[tuple[_Settings, list[Run]]]:
     """Runs whose common tasks agree, with the settings of all their tasks; the largest group first."""
     groups: list[tuple[_Settings, list[Run]]] = []
     # Runs with most tasks first: those with few then find the group they belong to.
-    for run in sorted(runs, key=lambda run: -len(_tasks(run, protocol))):
-        settings = {task.task: comparable_settings(task) for task in _tasks(run, protocol)}
+    for run in sorted(runs, key=lambda run: -len(protocol_tasks(run, protocol))):
+        settings = {task.task: comparable_settings(task) for task in protocol_tasks(run, protocol)}
         if not settings:
             continue
         for known, members in groups:
@@ -168,30 +206,39 @@ def _groups(runs: Sequence[Run], protocol: str) -> list[tuple[_Settings, list[Ru
                 break
         else:
             groups.append((settings, [run]))
-    sample = [any(run.is_sample for run in members) for _, members in groups]
-    order = sorted(range(len(groups)), key=lambda index: (sample[index], -len(groups[index][1]), index))
-    return [groups[index] for index in order]
+
+    def order(index: int) -> tuple[bool, bool, int, int]:
+        members = groups[index][1]
+        sample = any(run.is_sample for run in members)
+        return sample, bool(_partial(members, protocol)), -len(members), index
+
+    return [groups[index] for index in sorted(range(len(groups)), key=order)]
 
 
-def _tasks(run: Run, protocol: str) -> list[TaskResult]:
-    return [task for task in run.tasks.values() if protocol in (task.protocol, _home(task))]
+def _partial(runs: Sequence[Run], protocol: Protocol) -> str:
+    """How many questions of a task were asked, if there is one of which not all were."""
+    for run in runs:
+        for task in protocol_tasks(run, protocol):
+            asked, total = questions_asked(task)
+            if asked is not None and total is not None and asked < total:
+                return f"{asked} of {total}"
+    return ""
 
 
-def _home(task: TaskResult) -> str:
-    """The protocol or MT-Bench revision on whose leaderboard a task stands."""
-    if not task.is_mtbench:
-        return task.protocol
-    for name in protocol_names():
-        overall = load_protocol(name).overall
-        if overall and mtbench_column(task.dataset) in {part.group for part in overall.parts}:
-            return name
-    return task.dataset
-
-
-def _revisions(runs: Sequence[Run]) -> list[str]:
-    """MT-Bench revisions that belong to no protocol's overall score."""
-    homes = {_home(task) for run in runs for task in run.tasks.values() if task.is_mtbench}
-    return sorted(homes - set(protocol_names()))
+def questions_asked(task: TaskResult) -> tuple[int | None, int | None]:
+    """How many questions a task was asked, and how many the protocol has; None where that is not known."""
+    match = _LIMITED.fullmatch(task.signature.get("n", ""))
+    if match is None:
+        return task.asked, None
+    asked = int(match["asked"])
+    if match["all"]:
+        return asked, int(match["all"])
+    rules = find_rules(task.task)
+    if rules is None or task.is_sample:
+        return asked, None
+    split = task.signature.get("split", rules.split)
+    there = {name: own.n for (dataset, name), own in packaged().digests.items() if dataset == rules.dataset}
+    return asked, min(rules.questions, there.get(split, asked))  # type: ignore[call-overload]  # any text
 
 
 def _differences(here: _Settings, there: _Settings) -> tuple[Difference, ...]:
@@ -225,132 +272,158 @@ def _shared(settings: _Settings) -> dict[str, str]:
 
 
 def _leaderboard(
-    name: str, number: int, settings: _Settings, first: _Settings, members: Sequence[Run]
+    protocol: Protocol, number: int, settings: _Settings, first: _Settings, members: Sequence[Run]
 ) -> Leaderboard:
-    protocol = load_protocol(name) if name in protocol_names() else None
-    title = protocol.title if protocol else f"Japanese MT-Bench ({name.removeprefix(MTBENCH).strip('_')})"
-    present = {task.dataset for run in members for task in _tasks(run, name)}
-    columns = _columns(protocol, present) if protocol else _mtbench_columns(name, "")
-    scores = {run.key: _scores(run, columns, protocol, name) for run in members}
-    names = [column.name for column in columns]
+    columns = columns_of(protocol, members)
+    scores = {run.key: _scores(run, columns, protocol) for run in members}
     primary = next(
-        (own for own in names if any(isinstance(of_run[own], Score) for of_run in scores.values())), names[0]
+        (own for own in columns if any(isinstance(of_run[own.name], Score) for of_run in scores.values())),
+        columns[0],
     )
+    partial = _partial(members, protocol)
     return Leaderboard(
-        protocol=name,
-        title=title,
+        protocol=protocol.name,
+        title=protocol.title,
         number=number,
         columns=columns,
-        primary=primary,
+        primary=primary.name,
         settings=_shared(settings),
         differences=_differences(settings, first),
-        rows=_ranked(members, scores, primary),
+        rows=_ranked(members, scores, primary, ranked=primary.level in RANKED and not partial),
+        partial=partial,
     )
 
 
-def _columns(protocol: Protocol, present: set[str]) -> tuple[Column, ...]:
-    """The protocol's scores. MT-Bench, and through it the overall score, only where some run has it."""
-    mtbench = [
-        part for part in (protocol.overall.parts if protocol.overall else ()) if part.group != protocol.group
-    ]
-    mtbench = [part for part in mtbench if part.group.removeprefix("nejumi_") in present]
-    jaster = bool(present - {part.group.removeprefix("nejumi_") for part in mtbench})
-    columns: list[Column] = []
-    top = protocol.overall.group if protocol.overall and mtbench and jaster else ""
-    if top and protocol.overall:
-        columns.append(Column(top, protocol.overall.name, "overall"))
-    if jaster:
-        columns.append(Column(protocol.group, protocol.average_name, "average", parent=top))
-    below: list[Column] = []
-    for part in mtbench:
-        average, *categories = _mtbench_columns(part.group.removeprefix("nejumi_"), top)
-        columns.append(average)
-        below += categories
-    if jaster:
-        columns += [
-            Column(category.group, category.name, "category", parent=protocol.group)
-            for category in protocol.categories
-            if any(member.dataset in present for member in category.members)
-        ]
-    columns += below
-    if jaster:
-        for category in protocol.categories:
-            columns += [
-                Column(protocol.task(member.dataset), member.dataset, "dataset", member.scale, category.group)
-                for member in category.members
-                if member.dataset in present
-            ]
-        columns += [
-            Column(protocol.task(member.dataset), member.dataset, "dataset", member.scale)
-            for member in protocol.outside_average
-            if member.dataset in present
-        ]
-    return tuple(columns)
+def columns_of(protocol: Protocol, runs: Sequence[Run]) -> tuple[Column, ...]:
+    """The scores of a protocol that runs can have, from the overall score down.
+
+    A mean is among them if any run has a task below it; one that takes scores of several protocols only if each of its
+    members is.
+    """
+    tasks = {name for run in runs for name in run.tasks}
+    columns: dict[str, Column] = {}
+
+    def visit(part: Node | Leaf, parent: str) -> None:
+        if not is_shown(part, tasks):
+            name = parent
+        else:
+            name = part.name
+            columns.setdefault(name, Column(name, part.label, part.level, part.scale, parent))
+        if isinstance(part, Node):
+            for child in part.children:
+                visit(child, name)
+
+    for root in protocol.scores:
+        visit(root, "")
+    for column in _outside(protocol, runs):
+        columns.setdefault(column.name, column)
+    return tuple(sorted(columns.values(), key=lambda column: get_args(Level).index(column.level)))
 
 
-def _mtbench_columns(dataset: str, parent: str) -> tuple[Column, ...]:
-    group = mtbench_column(dataset)
-    return (
-        Column(group, f"AVG_{dataset}", "average", 10.0, parent),
-        *(Column(f"{group}_{name}", name, "category", 10.0, group) for name in MTBENCH_CATEGORIES),
-    )
+def is_shown(part: Node | Leaf, tasks: Collection[str]) -> bool:
+    """Whether runs with these tasks can have a score; see `columns_of`."""
+    if isinstance(part, Leaf):
+        return part.task in tasks or part.name in tasks
+    there = [is_shown(child, tasks) for child in part.children]
+    mixed = len({child.protocol if isinstance(child, Node) else part.protocol for child in part.children}) > 1
+    return all(there) if mixed else any(there)
 
 
-def _scores(
-    run: Run, columns: Sequence[Column], protocol: Protocol | None, name: str
-) -> dict[str, Score | Missing]:
-    """Every column's score, computed from the datasets' as the protocol defines it."""
-    tasks = _tasks(run, name)
-    scores: dict[str, Score | Missing] = {}
-    mtbench = {column.name for column in columns if column.scale == 10.0 and column.level == "average"}  # noqa: PLR2004
-    for group in mtbench:
-        own = [task for task in tasks if mtbench_column(task.dataset) == group]
-        scores |= _mtbench_scores(group, own)
-    if protocol:
-        datasets = {task.dataset: task.score for task in tasks if not task.is_mtbench}
-        for dataset, score in datasets.items():
-            scores[protocol.task(dataset)] = score or Missing((dataset,), 1)
-        categories = category_scores(protocol, datasets)
-        scores |= {category.group: categories[category.name] for category in protocol.categories}
-        scores[protocol.group] = macro_average({**categories})
-        if protocol.overall:
-            scores[protocol.overall.group] = macro_average(
-                {part.group: _scaled(scores.get(part.group), part.scale) for part in protocol.overall.parts}
-            )
-    return {column.name: scores.get(column.name, Missing((column.label,), 1)) for column in columns}
+def _outside(protocol: Protocol, runs: Sequence[Run]) -> Iterator[Column]:
+    """Datasets in no average, and other metrics of datasets whose own is missing (BLEU where COMET counts)."""
+    leaves = {leaf.task: leaf for leaf in protocol.leaves()}
+    for name, rules in protocol.tasks.items():
+        for run in runs:
+            metric = run.tasks[name].metric if name in run.tasks else None
+            if metric is None or (name in leaves and leaves[name].metric == metric):
+                continue
+            scale = METRICS[metric].scale[1] if metric in METRICS else 1.0
+            if name in leaves:
+                yield Column(f"{name}_{metric}", f"{rules.dataset} ({metric})", "dataset", scale)
+            else:
+                yield Column(name, rules.dataset, "dataset", scale)
 
 
-def _scaled(score: Score | Missing | None, scale: float) -> Score | None:
-    if not isinstance(score, Score):
-        return None
-    return Score(score.value / scale, None if score.stderr is None else score.stderr / scale)
-
-
-def _mtbench_scores(group: str, tasks: Sequence[TaskResult]) -> dict[str, Score | Missing]:
-    scores: dict[str, Score | Missing] = {}
-    for task in tasks:
-        for category in MTBENCH_CATEGORIES:
-            if category in task.values:
-                scores[f"{group}_{category}"] = Score(task.values[category], task.stderrs.get(category))
-        if task.task == group and task.score is not None:
-            scores[group] = task.score
-    if group not in scores:
-        scores[group] = macro_average(
-            {category: scores.get(f"{group}_{category}") for category in MTBENCH_CATEGORIES}
-        )
+def leaf_scores(run: Run, protocol: Protocol) -> dict[str, Score]:
+    """A run's scores of the leaves of a protocol's trees, by the leaf's name."""
+    scores = {}
+    for leaf in protocol.leaves():
+        for name in (
+            leaf.name,
+            leaf.task,
+        ):  # a category of MT-Bench may be a task of its own; the whole counts first
+            task = run.tasks.get(name)
+            if task is not None and leaf.metric in task.values:
+                scores[leaf.name] = Score(task.values[leaf.metric], task.stderrs.get(leaf.metric))
     return scores
 
 
+def tree_scores(run: Run, protocol: Protocol) -> dict[str, Score | Missing]:
+    """Every score of a protocol's trees that follows from a run's leaves, or what is missing for it, by name."""
+    leaves = leaf_scores(run, protocol)
+    return {
+        name: score for root in protocol.scores for name, score in evaluate(root, leaves, mean_score).items()
+    }
+
+
+def run_protocols(run: Run) -> tuple[Protocol, ...]:
+    """The protocols whose own tasks a run has, those whose trees hold the others' first."""
+    own = [protocol for protocol in map(load_protocol, protocol_names()) if own_tasks(run, protocol)]
+    related = {name for protocol in own for name in protocol.related()}
+    return tuple(sorted(own, key=lambda protocol: protocol.name in related))
+
+
+def run_columns(run: Run) -> tuple[Column, ...]:
+    """Every score that a run can have under any protocol, from the overall score down, each once."""
+    columns = {
+        column.name: column
+        for protocol in reversed(run_protocols(run))
+        for column in columns_of(protocol, [run])
+    }
+    return tuple(sorted(columns.values(), key=lambda column: get_args(Level).index(column.level)))
+
+
+def evaluate_trees(run: Run, leaves: Mapping[str, T], mean: Mean[T]) -> dict[str, T]:
+    """Evaluate the trees of a run's protocols over any kind of values.
+
+    Args:
+        run: The run.
+        leaves: Values by the leaf's name.
+        mean: Mean of such values.
+
+    Returns:
+        Values of leaves and means, by name; what is missing is not among them.
+    """
+    found: dict[str, T] = dict(leaves)
+    for protocol in run_protocols(run):
+        for root in protocol.scores:
+            values = evaluate(root, leaves, mean)
+            found |= {name: value for name, value in values.items() if not isinstance(value, Missing)}
+    return found
+
+
+def _scores(run: Run, columns: Sequence[Column], protocol: Protocol) -> dict[str, Score | Missing]:
+    scores = tree_scores(run, protocol)
+    for name in protocol.tasks:
+        task = run.tasks.get(name)
+        if task is not None and task.score is not None:
+            scores.setdefault(name, task.score)
+            scores[f"{name}_{task.metric}"] = task.score
+    return {column.name: scores.get(column.name, Missing((column.label,), 1)) for column in columns}
+
+
 def _ranked(
-    members: Sequence[Run], scores: Mapping[str, Mapping[str, Score | Missing]], primary: str
+    members: Sequence[Run],
+    scores: Mapping[str, Mapping[str, Score | Missing]],
+    primary: Column,
+    *,
+    ranked: bool,
 ) -> tuple[Row, ...]:
-    values = {run.key: score.value for run in members if isinstance(score := scores[run.key][primary], Score)}
-    rows = [
-        Row(
-            run,
-            scores[run.key],
-            1 + sum(other > values[run.key] for other in values.values()) if run.key in values else None,
-        )
-        for run in members
-    ]
-    return tuple(sorted(rows, key=lambda row: (row.rank is None, row.rank or 0, row.run.key)))
+    values = {
+        run.key: score.value for run in members if isinstance(score := scores[run.key][primary.name], Score)
+    }
+    places = {key: 1 + sum(other > value for other in values.values()) for key, value in values.items()}
+    rows = [Row(run, scores[run.key], places.get(run.key) if ranked else None) for run in members]
+    return tuple(
+        sorted(rows, key=lambda row: (row.run.key not in places, places.get(row.run.key, 0), row.run.key))
+    )

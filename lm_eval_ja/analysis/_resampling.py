@@ -1,57 +1,23 @@
-"""Resampling through a macro average, on plain arrays: bootstrap, sign flips, ranks.
+"""Resampling on plain arrays: bootstrap, sign flips, ranks.
 
 Values of one dataset (or one MT-Bench category) are an array ``(models, questions, turns, judgings)`` with NaN where
 there is no value; a dataset with one score per question has one turn and one judging. Every function that draws seeds
 itself from the data's names, so that a number does not depend on what else is computed beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-T = TypeVar("T", float, Floats)
 
 LEVEL = 0.95
 """Confidence level of every interval here."""
 
 _CHUNK = 250
 _TIE = 1e-9  # sums of the same numbers in another order differ by rounding
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A score that is the mean of other scores, each divided by its scale.
-
-    Attributes:
-        name: The score's name.
-        members: Name and scale of what it is the mean of.
-    """
-
-    name: str
-    members: tuple[tuple[str, float], ...]
-
-
-def macro_means(leaves: Mapping[str, T], tree: Sequence[Mean], mean: Callable[[list[T]], T]) -> dict[str, T]:
-    """Add scores up, level by level.
-
-    Args:
-        leaves: Values of the datasets by name, numbers or arrays.
-        tree: The means, members before the means that use them.
-        mean: Mean of a list of such values.
-
-    Returns:
-        The leaves and every mean all of whose members are there. Missing members make a mean missing, never smaller.
-    """
-    scores = dict(leaves)
-    for node in tree:
-        if node.members and all(name in scores for name, _ in node.members):
-            scores[node.name] = mean([scores[name] / scale for name, scale in node.members])
-    return scores
 
 
 def generator(seed: int, *names: str | bytes) -> np.random.Generator:

@@ -11,6 +11,7 @@ from lm_eval_ja.cli import (
     _doctor,
     _export_tuning,
     _judge,
+    _make_tasks,
     _prepare,
     _prompts,
     _report,
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         _rescore,
         _export_tuning,
         _doctor,
+        _make_tasks,
         _tasks_path,
     ):
         module.add_parser(commands)

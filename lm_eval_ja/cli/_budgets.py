@@ -5,7 +5,7 @@ from typing import Any
 from lm_eval_ja.cli._harness import load_tasks, parse_metadata
 from lm_eval_ja.cli._prepare import print_table
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, normalize
+from lm_eval_ja.metrics import METRICS, apply_steps
 
 
 def report_budgets(tokenizer_name: str, tasks: str, metadata: str | None) -> int:
@@ -24,15 +24,22 @@ def report_budgets(tokenizer_name: str, tasks: str, metadata: str | None) -> int
     rows = []
     capped = []
     for name, task in load_tasks(tasks.split(","), metadata=parse_metadata(metadata)).items():
-        if not hasattr(task, "output_length"):
+        if not hasattr(getattr(task, "block", None), "output_length"):
             raise OptionError(f"{name} has no gold answers with a token limit: name jaster tasks only")
         share, longest, ceiling = _budget(task, tokenizer)
         best = f"{ceiling:.4f}"
         rows.append(
-            (task.dataset_name, str(task.output_length), str(longest), f"{share:.1%}", task.metrics[0], best)
+            (
+                task.block.dataset,
+                str(task.block.output_length),
+                str(longest),
+                f"{share:.1%}",
+                task.block.metrics[0],
+                best,
+            )
         )
         if share:
-            capped.append(task.dataset_name)
+            capped.append(task.block.dataset)
     print_table(("dataset", "limit", "longest gold", "golds over limit", "metric", "best possible"), rows)
     if capped:
         print(
@@ -53,9 +60,9 @@ def _budget(task: Any, tokenizer: Any) -> tuple[float, int, float]:
         ids = tokenizer.encode(doc["output"], add_special_tokens=False)
         lengths.append(len(ids))
         text = doc["output"]
-        if len(ids) > task.output_length:
-            text = tokenizer.decode(ids[: task.output_length], skip_special_tokens=True)
-        predictions.append(normalize(text, task.clean))
+        if len(ids) > task.block.output_length:
+            text = tokenizer.decode(ids[: task.block.output_length], skip_special_tokens=True)
+        predictions.append(apply_steps(text, task.block.normalization))
         golds.append(task.doc_to_target(doc))
-    over = sum(length > task.output_length for length in lengths)
-    return over / len(lengths), max(lengths), METRICS[task.metrics[0]].score(predictions, golds)
+    over = sum(length > task.block.output_length for length in lengths)
+    return over / len(lengths), max(lengths), METRICS[task.block.metrics[0]].score(predictions, golds)

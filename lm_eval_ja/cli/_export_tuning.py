@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.cli._prepare import print_table
+from lm_eval_ja.protocols import load_protocol, protocol_names
 
 if TYPE_CHECKING:
     from lm_eval_ja.tuning import Manifest
@@ -36,7 +37,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--protocol",
-        choices=["llm_jp_eval", "neo"],
+        choices=[name for name in protocol_names() if load_protocol(name).tasks],
         default="llm_jp_eval",
         help="whose datasets and instructions (default: llm_jp_eval)",
     )

@@ -1,6 +1,7 @@
 """``lm-eval-ja judge``."""
 
 import argparse
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.judge import plan, preflight
     from lm_eval_ja.judge.mtbench import store_path
     from lm_eval_ja.judge.options import JudgeOptions, parse_value
-    from lm_eval_ja.judge.rejudge import find_runs, rejudge
+    from lm_eval_ja.rescoring import find_runs, rejudge
 
     hints = get_type_hints(JudgeOptions)
     given = {
@@ -83,18 +84,22 @@ def run(args: argparse.Namespace) -> int:
     options = JudgeOptions.from_run(given)
     if not options.judging:
         raise OptionError("judge_model=none judges nothing: name a judge with --judge_model")
-    runs = find_runs(args.folder)
+    runs, problems = find_runs(args.folder)
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
     plan([], options.config(), store_path())  # raises where the endpoint or the store can't be used
     if options.judge_preflight and not options.judge_dry_run:
         preflight(options.config())
     unscored = 0
     for saved in runs:
-        results, path = rejudge(saved, options)
-        if path is None:
+        judged = rejudge(saved, options)
+        if judged.path is None:
+            print(f"{saved.path}: nothing written: {judged.reason}")
+            unscored += not options.judge_dry_run
             continue
         from lm_eval.utils import make_table
 
-        print(make_table(results))
-        print(f"written: {path}")
-        unscored += sum(entry.get("unscored,none", 0) for entry in results["results"].values())
+        print(make_table(judged.results))
+        print(f"written: {judged.path}")
+        unscored += sum(entry.get("unscored,none", 0) for entry in judged.results["results"].values())
     return 1 if unscored else 0

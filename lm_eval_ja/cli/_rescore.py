@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.cli._prepare import print_table
+from lm_eval_ja.protocols import load_protocol, protocol_names
 
 if TYPE_CHECKING:
-    from lm_eval_ja.rescoring import DatasetRescore, Level, Rescored
+    from lm_eval_ja.rescoring import DatasetRescore, Rescored, RescoredMean
 
 _DESCRIPTION = """\
-Score logged answers anew under another protocol's normalisation, metrics and averages, and say what each difference in
+Score logged answers again under another protocol's normalization, metrics and averages, and say what each difference in
 the rules changed. It takes no model and no judge: only results and samples of a run (--output_path, --log_samples).
 
   lm-eval-ja rescore out/                         under the run's own protocol: must reproduce its scores
-  lm-eval-ja rescore out/ --protocol llm_jp_eval  a neo run without neo's clean-up of answers
+  lm-eval-ja rescore out/ --protocol llm_jp_eval  a neo run without neo's own normalization
   lm-eval-ja rescore out/ --metric comet_wmt22 --python comet-env/bin/python --write
 
 What was asked stays as it was (questions, shots, instructions, length limits): the table's notes say where another
-protocol would have asked otherwise. MT-Bench is judged anew with `lm-eval-ja judge`."""
+protocol would have asked otherwise. MT-Bench is judged again with `lm-eval-ja judge`."""
 
 _EPILOG = "docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs/rescoring.md"
 
@@ -35,7 +36,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "folder", metavar="DIR", help="folder of a run under --output_path, or a results file"
     )
-    parser.add_argument("--protocol", choices=["neo", "llm_jp_eval"], help="default: the run's own")
+    names = [name for name in protocol_names() if load_protocol(name).tasks]
+    parser.add_argument("--protocol", choices=names, help="default: the run's own")
     parser.add_argument(
         "--metric",
         action="append",
@@ -92,30 +94,37 @@ def _show(rescored: "Rescored") -> None:
     print(f"{rescored.run.key}: answers to {asked}'s questions, scored by {protocol.name} ({protocol.title})")
     if rescored.run.is_sample:
         print("sample data, not a benchmark")
-    means = [level for level in (rescored.average, rescored.common) if level is not None]
-    rows: list[Sequence[str]] = [(level.name, "", *_level(level)) for level in means]
-    for level in rescored.categories:
-        rows.append((f"  {level.name}", "", *_level(level)))
-        rows += [_row(dataset) for dataset in rescored.datasets if dataset.entry.category == level.name]
-    outside = [dataset for dataset in rescored.datasets if dataset.entry.category is None]
+    rows: list[Sequence[str]] = []
+    for mean in rescored.means:
+        indent = "  " * mean.depth
+        rows.append((f"{indent}{mean.label}", "", *_mean(mean)))
+        rows += [
+            _row(dataset, indent) for dataset in rescored.datasets if dataset.rules.category == mean.label
+        ]
+    if rescored.common is not None:
+        common = rescored.common
+        change = _signed(common.after - common.before)
+        label = f"mean of these {common.categories}"
+        rows.insert(1, (label, "", f"{common.before:.4f}", f"{common.after:.4f}", change, ""))
+    outside = [dataset for dataset in rescored.datasets if dataset.rules.category is None]
     if outside:
         rows.append(("  in no average", "", "", "", "", ""))
-        rows += map(_row, outside)
+        rows += [_row(dataset, "  ") for dataset in outside]
     print_table(("", "metric", "before", "after", "change", "because"), rows)
     for dataset in rescored.datasets:
         for name, score in list(dataset.scores.items())[1:]:
             how = f" ({dataset.signatures[name]})" if name in dataset.signatures else ""
-            print(f"  {dataset.entry.dataset}: {name} {score.value:.4f}{how}")
+            print(f"  {dataset.rules.dataset}: {name} {score.value:.4f}{how}")
     for note in rescored.notes:
         print(f"- {note}")
 
 
-def _row(dataset: "DatasetRescore") -> tuple[str, ...]:
+def _row(dataset: "DatasetRescore", indent: str) -> tuple[str, ...]:
     after = dataset.after.value
     change = "" if dataset.before is None else _signed(after - dataset.before)
     return (
-        f"    {dataset.entry.dataset}",
-        dataset.entry.metric,
+        f"{indent}  {dataset.rules.dataset}",
+        dataset.rules.metrics[0],
         "-" if dataset.before is None else f"{dataset.before:.4f}",
         f"{after:.4f}",
         change,
@@ -135,8 +144,8 @@ def _because(dataset: "DatasetRescore") -> str:
     return ", ".join(reasons)
 
 
-def _level(level: "Level") -> tuple[str, str, str, str]:
-    from lm_eval_ja.scoring import Missing, Score
+def _mean(level: "RescoredMean") -> tuple[str, str, str, str]:
+    from lm_eval_ja.protocols import Missing, Score
 
     before = level.before.value if isinstance(level.before, Score) else None
     after = level.after.value if isinstance(level.after, Score) else None

@@ -1,7 +1,6 @@
 """What each protocol asks: its datasets, which items of them, in which order."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lm_eval_ja.datasets._catalog import DATA, Catalog, Data, packaged
@@ -10,56 +9,23 @@ from lm_eval_ja.datasets._settings import Settings
 from lm_eval_ja.datasets._store import NotConvertedError, Samples, Shelf, Store
 from lm_eval_ja.datasets._types import Split
 from lm_eval_ja.errors import DataError, OptionError
+from lm_eval_ja.protocols import load_protocol
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-_WIKI = ("wiki_reading", "wiki_ner", "wiki_dependency", "wiki_pas", "wiki_coreference")
-_NEO = (
-    *("jamp", "janli", "jnli", "jsem", "jsick"),
-    *("jemhopqa", "niilc", "jsquad", "jcommonsenseqa", "mawps", "chabsa"),
-    *_WIKI,
-)
-_SINCE_1_3_0 = (
-    *("mmluen", "jmmlu", "alt-e-to-j", "alt-j-to-e", "wikicorpus-e-to-j", "wikicorpus-j-to-e"),
-    *("jsts", "jcola-in-domain", "jcola-out-of-domain", "jblimp"),
-)
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """Which questions a protocol asks (PROTOCOL, section 1).
-
-    Attributes:
-        datasets: In the protocol's own order.
-        questions: How many of the evaluated split it asks, from the first.
-        fewer: Datasets of which it asks another number.
-        pinned: Whether the order of chabsa and wiki_* is that of neo's build machine.
-    """
-
-    datasets: tuple[str, ...]
-    questions: int
-    fewer: Mapping[str, int] = field(default_factory=dict)
-    pinned: bool = False
-
-
-PROTOCOLS: Mapping[str, Protocol] = {
-    "neo": Protocol(_NEO, questions=100, fewer=dict.fromkeys(_WIKI, 20), pinned=True),
-    "llm_jp_eval": Protocol(_NEO + _SINCE_1_3_0, questions=100),
-}
-
 
 def available(protocol: str) -> tuple[str, ...]:
-    """Name a protocol's datasets, in its own order.
+    """Name the datasets whose questions a protocol asks, in its own order.
 
     Args:
-        protocol: ``"neo"`` (Nejumi Leaderboard Neo) or ``"llm_jp_eval"`` (llm-jp-eval 1.3.0).
+        protocol: One of `lm_eval_ja.protocols.protocol_names`.
 
     Raises:
         OptionError: There is no such protocol.
     """
-    return _protocol(protocol).datasets
+    return load_protocol(protocol).datasets
 
 
 def load(
@@ -121,11 +87,12 @@ def open_splits(
     data: Data = "real",
 ) -> "Splits":
     """Check what ``load`` was asked for and answer it from a shelf."""
-    rules = _protocol(protocol)
-    if dataset not in rules.datasets:
-        raise unknown(f"dataset of {protocol}", dataset, rules.datasets)
+    own = available(protocol)
+    if dataset not in own:
+        raise unknown(f"dataset of {protocol}", dataset, own)
+    rules = next(rules for rules in load_protocol(protocol).tasks.values() if rules.dataset == dataset)
     if max_samples is None:
-        max_samples = rules.fewer.get(dataset, rules.questions)
+        max_samples = rules.questions
     elif (
         isinstance(max_samples, bool)
         or not isinstance(max_samples, int)
@@ -133,7 +100,7 @@ def open_splits(
         or max_samples < -1
     ):
         raise OptionError(f"max_samples={max_samples!r} means nothing: use a number from 1, or -1 for all.")
-    pins = catalog.pins[data].get(dataset, ()) if rules.pinned else ()
+    pins = catalog.pins[data].get(dataset, ()) if rules.variant else ()
     return Splits(
         dataset=dataset,
         instruction=instruction,
@@ -242,10 +209,3 @@ def who_needs(dataset: str, split: Split, catalog: Catalog) -> str:
         f" Only {' and '.join(bound)} of {dataset} need it (few-shot prompts are made from train): zero-shot "
         "runs on test work without it."
     )
-
-
-def _protocol(name: str) -> Protocol:
-    try:
-        return PROTOCOLS[name]
-    except KeyError:
-        raise unknown("protocol", name, PROTOCOLS) from None

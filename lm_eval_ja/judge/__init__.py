@@ -16,6 +16,13 @@ from lm_eval_ja.judge._prompts import (
     load_prompts,
 )
 from lm_eval_ja.judge._rating import parse_rating
+from lm_eval_ja.judge._ratings import (
+    QuestionRating,
+    rating_average,
+    rating_average_stderr,
+    rating_mean,
+    rating_stderr,
+)
 from lm_eval_ja.judge._run import judge, plan, preflight
 from lm_eval_ja.judge._store import JudgmentStore
 from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, Plan
@@ -31,10 +38,15 @@ __all__ = [
     "Messages",
     "Plan",
     "Question",
+    "QuestionRating",
     "build_messages",
     "judge",
     "load_prompts",
     "parse_rating",
     "plan",
     "preflight",
+    "rating_average",
+    "rating_average_stderr",
+    "rating_mean",
+    "rating_stderr",
 ]

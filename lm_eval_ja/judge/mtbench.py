@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja._unicode import well_formed
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES, Settings
+from lm_eval_ja.datasets import Settings
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._config import JudgeConfig
 from lm_eval_ja.judge._prompts import JudgePrompts, build_messages
+from lm_eval_ja.judge._ratings import QuestionRating
 from lm_eval_ja.judge._run import judge, plan
 from lm_eval_ja.judge._types import JudgeStopped, Judgment, Plan
 from lm_eval_ja.judge.options import NO_JUDGE, JudgeOptions
 from lm_eval_ja.prompts import STOP, visible_answer
-from lm_eval_ja.scoring import QuestionRating
 
 _log = logging.getLogger(__name__)
 
@@ -202,18 +202,17 @@ def make_record(visible: Sequence[str], second_prompt: str, turns: Sequence[Turn
     return well_formed(json.dumps(record, ensure_ascii=False))
 
 
-def question_values(
-    record: str, category: str, categories: Sequence[str] = MTBENCH_CATEGORIES
-) -> dict[str, Any]:
+def question_values(record: str, category: str, categories: Sequence[str], average: str) -> dict[str, Any]:
     """One question's value of every metric, all of them for every question.
 
     Args:
         record: Made by :func:`make_record`.
         category: The question's category.
         categories: Categories that are metrics of the task.
+        average: Name of the protocol's score over all categories, or the task's name if it is one category.
     """
     ratings: list[float | None] = [turn["rating"] for turn in json.loads(record)["judgments"]]
-    own = QuestionRating([rating for rating in ratings if rating is not None], category)
+    own = QuestionRating([rating for rating in ratings if rating is not None], category, average)
     return {
         **{name: own if name == category else math.nan for name in categories},
         "turn_1": math.nan if ratings[0] is None else ratings[0],

@@ -7,22 +7,40 @@ odd text, and says in its docstring which oddities of the references it keeps.
 from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
 from lm_eval_ja.metrics._correlation import parse_number, pearson, spearman
 from lm_eval_ja.metrics._format import format_ok
-from lm_eval_ja.metrics._normalize import DROP_ANSWER_PREFIX, LOWER, STEPS, STRIP, gold, nfkc, normalize
+from lm_eval_ja.metrics._normalize import (
+    CUT,
+    DROP_ANSWER_PREFIX,
+    LOWER,
+    NFKC,
+    STEPS,
+    STRIP,
+    apply_steps,
+    check_steps,
+    gold,
+    nfkc,
+    normalize,
+    read_steps,
+    write_steps,
+)
 from lm_eval_ja.metrics._registry import METRICS, Metric
 from lm_eval_ja.metrics._text import char_f1, exact_match, set_f1
 
 __all__ = [
+    "CUT",
     "DROP_ANSWER_PREFIX",
     "LOWER",
     "METRICS",
+    "NFKC",
     "STEPS",
     "STRIP",
     "Metric",
+    "apply_steps",
     "bleu_en",
     "bleu_ja",
     "bleu_reference_quirk",
     "bleu_signature",
     "char_f1",
+    "check_steps",
     "exact_match",
     "format_ok",
     "gold",
@@ -30,6 +48,8 @@ __all__ = [
     "normalize",
     "parse_number",
     "pearson",
+    "read_steps",
     "set_f1",
     "spearman",
+    "write_steps",
 ]

@@ -98,7 +98,10 @@ def bleu_reference_quirk(prediction: str, gold: str) -> float:
     tokenizers play no part. The brevity penalty sees only the characters compared, and so only white space
     that faces something else.
 
-    Both texts are stripped first, and an empty one scores 0.0.
+    Nothing is stripped: a space before a translation shifts every position, as it does in the program. The program
+    raises
+    at an empty gold answer, and where two texts share no position but white space; both count 0.0 here, as does an
+    empty prediction.
 
     Source: PROTOCOL section 5.
 
@@ -115,9 +118,7 @@ def bleu_reference_quirk(prediction: str, gold: str) -> float:
         >>> round(bleu_reference_quirk("猫", "猫が魚を食べる"), 2), bleu_reference_quirk("子猫が", "猫が魚")
         (100.0, 0.0)
     """
-    # [I] strip and the rule for empty texts, from later code of the same project; the references raise on
-    # empty gold.
-    pairs = list(zip(prediction.strip(), gold.strip(), strict=False))
+    pairs = list(zip(prediction, gold, strict=False))
     predicted = sum(not a.isspace() for a, _ in pairs)
     wanted = sum(not b.isspace() for _, b in pairs)
     equal = sum(a == b and not a.isspace() for a, b in pairs)

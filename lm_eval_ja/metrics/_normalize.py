@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from lm_eval_ja.errors import OptionError
 
+CUT = "cut_at_blank_line"
+NFKC = "nfkc"
 STRIP = "strip"
 LOWER = "lower"
 DROP_ANSWER_PREFIX = "drop_answer_prefix"
@@ -14,6 +16,7 @@ DROP_ANSWER_PREFIX = "drop_answer_prefix"
 # Order matters: the form with a space can only still be found where an earlier removal has put it together.
 _ANSWER_PREFIXES = ("回答:", "回答: ", "答え:", "答え: ")
 _LONG = 2_000
+_UNCUT = "uncut"
 
 
 def _drop_answer_prefix(text: str) -> str:
@@ -22,35 +25,25 @@ def _drop_answer_prefix(text: str) -> str:
     return text
 
 
-_STEPS: Mapping[str, Callable[[str], str]] = MappingProxyType(
-    {STRIP: str.strip, LOWER: str.lower, DROP_ANSWER_PREFIX: _drop_answer_prefix}
-)
+def apply_steps(output: str, steps: Sequence[str]) -> str:
+    r"""Turn a raw model output into a prediction by the named steps, in the order given.
 
-STEPS: tuple[str, ...] = tuple(_STEPS)
-"""Names of the clean-up steps that `normalize` knows."""
+    - ``cut_at_blank_line``: what comes before the first blank line (two newlines in a row). An output that *starts*
+    with
+      a blank line gives ``""``; before NFKC only real newlines count.
+    - ``nfkc``: Unicode NFKC.
+    - ``strip``: white space off both ends.
+    - ``lower``: lower case.
+    - ``drop_answer_prefix``: every ``回答:``, ``回答: ``, ``答え:``, ``答え: `` is deleted, wherever it stands, one
+    after
+      the other in this order; nothing is stripped afterwards. After NFKC the full-width colon has become ``:``.
 
-
-def normalize(output: str, steps: Sequence[str] = ()) -> str:
-    r"""Turn a raw model output into a prediction.
-
-    The output is cut at the first blank line (two newlines in a row), brought to Unicode NFKC form, and then
-    cleaned by the named steps in the order given:
-
-    - ``strip``: white space off both ends;
-    - ``lower``: lower case;
-    - ``drop_answer_prefix``: every ``回答:``, ``回答: ``, ``答え:``, ``答え: `` is deleted, wherever it
-      stands, one after the other in this order; nothing is stripped afterwards. The full-width colon has
-      become ``:`` by then.
-
-    Oddities of the references that are kept: an output that *starts* with a blank line gives ``""``, and the
-    cut comes before NFKC, so that only real newlines count.
-
-    Source: PROTOCOL section 4. llm-jp-eval 1.3.0 uses no step. neo uses ``strip`` everywhere and ``lower`` on
-    NLI, QA and RC, then ``drop_answer_prefix`` on QA and RC; the gold answer is never cleaned (see `gold`).
+    Which steps a protocol takes stands in its file (``normalization``); the gold answer is not normalized so, see
+    `gold`.
 
     Args:
         output: What the model wrote, any string.
-        steps: Names from `STEPS`, applied in this order.
+        steps: Names of steps.
 
     Returns:
         The prediction.
@@ -59,21 +52,76 @@ def normalize(output: str, steps: Sequence[str] = ()) -> str:
         OptionError: A step has an unknown name.
 
     Examples:
-        >>> normalize(" ＡＢＣ\n\n### 指示:", [STRIP, LOWER])
+        >>> apply_steps(" ＡＢＣ\n\n### 指示:", ["cut_at_blank_line", "nfkc", "strip", "lower"])
         'abc'
+    """
+    check_steps(steps)
+    for step in steps:
+        output = _STEPS[step](output)
+    return output
+
+
+def check_steps(steps: Sequence[str]) -> None:
+    """Check the names of steps.
+
+    Raises:
+        OptionError: One is unknown.
+    """
+    unknown = [step for step in steps if step not in _STEPS]
+    if unknown:
+        raise OptionError(f"unknown normalization step {unknown[0]!r}: choose from {', '.join(_STEPS)}")
+
+
+def normalize(output: str, steps: Sequence[str] = ()) -> str:
+    r"""Normalize as llm-jp-eval 1.x and neo do: cut at the first blank line, NFKC, then further steps.
+
+    Source: PROTOCOL section 4. llm-jp-eval 1.3.0 uses no further step. neo uses ``strip`` everywhere and ``lower`` on
+    NLI, QA and RC, then ``drop_answer_prefix`` on QA and RC.
+
+    Args:
+        output: What the model wrote, any string.
+        steps: Further steps, see `apply_steps`.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        OptionError: A step has an unknown name.
+
+    Examples:
         >>> normalize("回答： 東京", [STRIP, LOWER, DROP_ANSWER_PREFIX])
         ' 東京'
         >>> normalize("\n\n東京")
         ''
     """
-    # [V] strip and lower on QA and RC; [I] the other datasets' steps and drop_answer_prefix.
-    unknown = [step for step in steps if step not in _STEPS]
-    if unknown:
-        raise OptionError(f"unknown normalisation step {unknown[0]!r}: choose from {', '.join(STEPS)}")
-    text = nfkc(output.partition("\n\n")[0])
-    for step in steps:
-        text = _STEPS[step](text)
-    return text
+    return apply_steps(output, (CUT, NFKC, *steps))
+
+
+def write_steps(steps: Sequence[str]) -> str:
+    """Write steps as signatures have them: the usual cut is not named, its absence is where it could be overlooked.
+
+    >>> write_steps(["cut_at_blank_line", "nfkc", "strip"]), write_steps(["nfkc"])
+    ('nfkc+strip', 'uncut+nfkc')
+    """
+    if tuple(steps[:2]) == (CUT, NFKC):
+        return "+".join(steps[1:])
+    return "+".join((_UNCUT, *steps) if tuple(steps[:1]) == (NFKC,) or not steps else steps)
+
+
+def read_steps(text: str) -> tuple[str, ...]:
+    """Read the steps of a signature.
+
+    Raises:
+        OptionError: It names a step that this version does not know.
+
+    Examples:
+        >>> read_steps("nfkc+strip")
+        ('cut_at_blank_line', 'nfkc', 'strip')
+    """
+    first, *rest = text.split("+")
+    steps = tuple(rest) if first == _UNCUT else (CUT, NFKC, *rest) if first == NFKC else (first, *rest)
+    check_steps(steps)
+    return steps
 
 
 def nfkc(text: str) -> str:
@@ -97,3 +145,17 @@ def gold(output: str) -> str:
         'ABC(人名)'
     """
     return nfkc(output)
+
+
+_STEPS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {
+        CUT: lambda text: text.partition("\n\n")[0],
+        NFKC: nfkc,
+        STRIP: str.strip,
+        LOWER: str.lower,
+        DROP_ANSWER_PREFIX: _drop_answer_prefix,
+    }
+)
+
+STEPS: tuple[str, ...] = (STRIP, LOWER, DROP_ANSWER_PREFIX)
+"""Names of the further steps of llm-jp-eval 1.x and neo, see `normalize`."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from types import MappingProxyType
 
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk
+from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
 from lm_eval_ja.metrics._correlation import pearson, spearman
 from lm_eval_ja.metrics._text import char_f1, exact_match, set_f1
 
@@ -21,6 +22,7 @@ class Metric:
         scale: Worst and best value.
         higher_is_better: True for all metrics of the protocols.
         over_items: ``(predictions, golds) -> score`` where that is not the mean of ``per_item``.
+        signature: Gives the signature of a metric whose settings have one (sacrebleu's).
     """
 
     name: str
@@ -28,6 +30,7 @@ class Metric:
     scale: tuple[float, float]
     higher_is_better: bool = True
     over_items: Callable[[Sequence[str], Sequence[str]], float] | None = None
+    signature: Callable[[], str] | None = None
 
     def score(self, predictions: Sequence[str], golds: Sequence[str]) -> float:
         """Score a whole dataset.
@@ -66,8 +69,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("set_f1", set_f1, (0.0, 1.0)),
             Metric("pearson", None, (-1.0, 1.0), over_items=pearson),
             Metric("spearman", None, (-1.0, 1.0), over_items=spearman),
-            Metric("bleu_ja", bleu_ja, (0.0, 100.0)),
-            Metric("bleu_en", bleu_en, (0.0, 100.0)),
+            Metric("bleu_ja", bleu_ja, (0.0, 100.0), signature=partial(bleu_signature, "ja")),
+            Metric("bleu_en", bleu_en, (0.0, 100.0), signature=partial(bleu_signature, "en")),
             Metric("bleu_reference_quirk", bleu_reference_quirk, (0.0, 100.0)),
         )
     }

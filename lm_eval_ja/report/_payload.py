@@ -11,9 +11,9 @@ from hashlib import sha256
 from typing import Any
 
 import lm_eval_ja
-from lm_eval_ja.analysis import Analysis, Efficiency, Failures, Leaderboard, Outcome, Row, mtbench_column
+from lm_eval_ja.analysis import Analysis, Efficiency, Failures, Leaderboard, Outcome, Row
+from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
-from lm_eval_ja.scoring import Score
 
 Json = dict[str, Any]
 
@@ -116,7 +116,7 @@ def _task_name(task: TaskResult) -> str:
 
 def _scope(task: TaskResult) -> str:
     """Name of the column that shows a task; MT-Bench's categories belong to the whole."""
-    return mtbench_column(task.dataset) if task.is_mtbench else task.task
+    return task.scope
 
 
 def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:

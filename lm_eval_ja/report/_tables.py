@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_eval_ja.analysis import Analysis, Column, Efficiency, Leaderboard, Row
+from lm_eval_ja.protocols import Missing, Score
 from lm_eval_ja.results import Run
-from lm_eval_ja.scoring import Missing, Score
 
 _RATING = 10.0
 

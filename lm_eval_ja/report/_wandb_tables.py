@@ -8,18 +8,17 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lm_eval_ja.analysis import Leaderboard, Outcome, RunIntervals, analyse, mtbench_column
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES
+from lm_eval_ja.analysis import Leaderboard, Outcome, RunIntervals, analyse
 from lm_eval_ja.metrics import METRICS
-from lm_eval_ja.results import MTBENCH, Question, Run, TaskResult, Turn
-from lm_eval_ja.scoring import Protocol, Score, load_protocol
+from lm_eval_ja.protocols import Node, Protocol, Score, find_rules, load_protocol, protocol_names
+from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 Cell = str | float | int | None
 Cells = tuple[Cell, ...]
 
-_NEO = "neo"
 _DEV = 10
-_DEV_WIKI = 5
+_DEV_OF_FEW = 5
+_FEW = 20
 _OUTPUT_COLUMNS = (
     *(
         "run_name",
@@ -88,25 +87,26 @@ def run_tables(
         if row.run.key == run.key
     ]
     scores = {name: score.value for _, row in own for name, score in row.items() if isinstance(score, Score)}
-    neo = load_protocol(_NEO)
-    jaster = [task for task in run.tasks.values() if task.protocol == neo.name]
-    mtbench = [task for task in run.tasks.values() if task.dataset == MTBENCH]
     tables: dict[str, Table] = {}
-    jaster_row = _jaster_row(run, neo, scores)
-    mtbench_row = _mtbench_row(run, scores)
-    if jaster:
-        tables["jaster_leaderboard_table"] = _one_row(jaster_row)
-        tables["jaster_output_table"] = _outputs(run, run_name, jaster, lambda _: None)
-        tables["jaster_output_table_dev"] = _outputs(run, run_name, jaster, _dev)
-        tables["jaster_radar_table"] = _radar(
-            {category.name: scores.get(category.group) for category in neo.categories}
-        )
-    if mtbench:
-        tables["mtbench_leaderboard_table"] = _one_row(mtbench_row)
-        tables["mtbench_output_table"] = _conversations(run, mtbench)
-        tables["mtbench_radar_table"] = _radar({name: mtbench_row[name] for name in MTBENCH_CATEGORIES})
-    if jaster and mtbench:
-        tables["leaderboard_table"] = _one_row({**jaster_row, **mtbench_row})
+    rows: list[dict[str, Cell]] = []
+    for protocol in map(load_protocol, protocol_names()):
+        tasks = [task for task in run.tasks.values() if task.protocol == protocol.name]
+        prefix = protocol.wandb_tables
+        if prefix is None or not tasks:
+            continue
+        average = _average(protocol)
+        labels = {child.label: scores.get(child.name) for child in average.children}
+        if protocol.conversation:
+            rows.append({"basemodel_name": run.model, **labels, average.label: scores.get(average.name)})
+            tables[f"{prefix}_output_table"] = _conversations(run, tasks)
+        else:
+            rows.append(_dataset_row(run, average, scores))
+            tables[f"{prefix}_output_table"] = _outputs(run, run_name, tasks, lambda _: None)
+            tables[f"{prefix}_output_table_dev"] = _outputs(run, run_name, tasks, _dev)
+        tables[f"{prefix}_leaderboard_table"] = _one_row(rows[-1])
+        tables[f"{prefix}_radar_table"] = _radar(labels)
+    if len(rows) > 1:
+        tables["leaderboard_table"] = _one_row({name: cell for row in rows for name, cell in row.items()})
     tables["scores_table"] = Table(
         _SCORE_COLUMNS,
         tuple(
@@ -125,18 +125,26 @@ def _radar(scores: Mapping[str, Cell]) -> Table:
     return Table(("category", "score"), tuple(sorted(scores.items())))
 
 
-def _jaster_row(run: Run, neo: Protocol, scores: Mapping[str, float]) -> dict[str, Cell]:
-    datasets = sorted((m.dataset, m.metric) for category in neo.categories for m in category.members)
+def _average(protocol: Protocol) -> Node:
+    """The protocol's topmost mean of scores of its own only."""
+    return next(
+        node
+        for node in protocol.nodes()
+        if node.protocol == protocol.name
+        and all(part.protocol == protocol.name for part in node.walk() if isinstance(part, Node))
+    )
+
+
+def _dataset_row(run: Run, average: Node, scores: Mapping[str, float]) -> dict[str, Cell]:
     styles = {task.signature.get("style", "") for task in run.tasks.values() if not task.is_mtbench}
     versions = {task.signature.get("version", "") for task in run.tasks.values()}
+    categories = sorted(average.children, key=lambda child: child.label)
+    leaves = sorted(average.leaves(), key=lambda leaf: (leaf.label, leaf.metric))
     return {
         "basemodel_name": run.model,
-        neo.average_name: scores.get(neo.group),
-        **{
-            category.name: scores.get(category.group)
-            for category in sorted(neo.categories, key=lambda own: own.name)
-        },
-        **{f"{dataset}_{metric}": scores.get(neo.task(dataset)) for dataset, metric in datasets},
+        average.label: scores.get(average.name),
+        **{category.label: scores.get(category.name) for category in categories},
+        **{f"{leaf.label}_{leaf.metric}": scores.get(leaf.name) for leaf in leaves},
         "num_few_shots": run.shots[0] if len(run.shots) == 1 else None,
         "prompt_style": ", ".join(sorted(styles)),
         "backend": run.backend,
@@ -146,18 +154,10 @@ def _jaster_row(run: Run, neo: Protocol, scores: Mapping[str, float]) -> dict[st
     }
 
 
-def _mtbench_row(run: Run, scores: Mapping[str, float]) -> dict[str, Cell]:
-    group = mtbench_column(MTBENCH)
-    return {
-        "basemodel_name": run.model,
-        **{category: scores.get(f"{group}_{category}") for category in MTBENCH_CATEGORIES},
-        "AVG_mtbench": scores.get(group),
-    }
-
-
 def _dev(task: TaskResult) -> int:
     """Questions in neo's ``_dev`` table, which were the first of test."""
-    return _DEV_WIKI if task.dataset.startswith("wiki_") else _DEV
+    rules = find_rules(task.task)
+    return _DEV_OF_FEW if rules is not None and rules.questions <= _FEW else _DEV
 
 
 def _outputs(

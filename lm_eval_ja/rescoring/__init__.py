@@ -1,7 +1,19 @@
-"""Scores of logged answers under another protocol's normalisation, metrics and averages: no model, no judge."""
+"""Scores of logged answers made again: under another protocol's rules, or by a judge. No model is needed."""
 
+from lm_eval_ja.rescoring._rejudge import find_runs, rejudge
 from lm_eval_ja.rescoring._rescore import Comet, rescore
-from lm_eval_ja.rescoring._types import DatasetRescore, Level, Rescored, Step
+from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.rescoring._write import write_results
 
-__all__ = ["Comet", "DatasetRescore", "Level", "Rescored", "Step", "rescore", "write_results"]
+__all__ = [
+    "Comet",
+    "Common",
+    "DatasetRescore",
+    "Rescored",
+    "RescoredMean",
+    "Step",
+    "find_runs",
+    "rejudge",
+    "rescore",
+    "write_results",
+]

@@ -2,29 +2,32 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
+from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.metrics import METRICS, STEPS, bleu_signature, normalize, parse_number
+from lm_eval_ja.metrics import METRICS, apply_steps, parse_number, read_steps
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
-from lm_eval_ja.rescoring._types import DatasetRescore, Level, Rescored, Step
-from lm_eval_ja.results import Question, Run, TaskResult
-from lm_eval_ja.scoring import (
+from lm_eval_ja.protocols import (
+    DatasetRules,
+    Leaf,
     Missing,
+    Node,
     Protocol,
     Score,
-    average,
-    category_scores,
+    evaluate,
+    find_rules,
     load_protocol,
+    mean_score,
     protocol_names,
 )
-from lm_eval_ja.tasks.catalog import Entry, entries
+from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
+from lm_eval_ja.results import Question, Run, TaskResult
 
 TRANSLATION_METRICS = ("bleu_reference_quirk", NAME)
 """Metrics that can be asked for beyond those of the tasks."""
 
-_TRANSLATION = "MT"
 _AGREES = 1e-12
 
 
@@ -40,14 +43,14 @@ class Comet:
 def rescore(
     run: Run, protocol: str | None = None, *, metrics: Sequence[str] = (), comet: Comet | None = None
 ) -> Rescored:
-    """Score the logged answers of a run anew.
+    """Score the logged answers of a run again.
 
-    Answers are taken as generated and cleaned, compared and averaged by the rules of the protocol. What was asked can't
-    be changed: the result is what these answers score, and `Rescored.notes` says how they were asked.
+    Answers are taken as generated and normalized, compared and averaged by the rules of the protocol. What was
+    asked can't be changed: the result is what these answers score, and `Rescored.notes` says how they were asked.
 
     Args:
-        run: A run with logged samples, see `lm_eval_ja.report.read_runs`.
-        protocol: One of `lm_eval_ja.scoring.protocol_names`; by default the run's own.
+        run: A run with logged samples, see `lm_eval_ja.results.read_runs`.
+        protocol: One of `lm_eval_ja.protocols.protocol_names`; by default the run's own.
         metrics: Further metrics for translations: ``comet_wmt22``, ``bleu_reference_quirk``.
         comet: Where COMET runs.
 
@@ -64,35 +67,39 @@ def rescore(
     definition = load_protocol(protocol or _own_protocol(run))
     notes: list[str] = []
     datasets = []
-    for entry in _in_order(definition):
-        source = _source(run, entry, definition)
+    for rules in _in_order(definition):
+        source = _source(run, rules)
         if source is None:
             continue
         if source.questions:
-            datasets.append(_dataset(source, entry, metrics, comet or Comet(), notes))
+            datasets.append(_dataset(source, rules, metrics, comet or Comet(), notes))
         else:
-            notes.append(f"{source.task}: no samples were logged (--log_samples), so it can't be scored anew")
+            notes.append(
+                f"{source.task}: no samples were logged (--log_samples), so it cannot be scored again"
+            )
     if not datasets:
         raise DataError(
             f"{run.files[0]} holds no logged answers that {definition.name} can score: it needs samples_*.jsonl beside "
-            f"it, of tasks such as {definition.task('jnli')} (lm_eval … --log_samples)"
+            f"it, of tasks such as {next(iter(definition.tasks), definition.prefix)} (lm_eval … --log_samples)"
         )
     asked_by = tuple(sorted({_protocol_of(dataset.source) for dataset in datasets}))
     notes += _asked_differently(datasets, definition)
-    if NAME not in metrics and any(dataset.entry.category == _TRANSLATION for dataset in datasets):
+    without = sorted(
+        {str(own.rules.category) for own in datasets if own.rules.metric == NAME and NAME not in own.scores}
+    )
+    if without:
         notes.append(
-            f"{_TRANSLATION} is missing: its score is {NAME}, which takes a model. Add --metric {NAME}. {HOW_TO_GET}."
+            f"{', '.join(without)} is missing: its score is {NAME}, which takes a model. Add --metric {NAME}. "
+            f"{HOW_TO_GET}."
         )
-    categories = _categories(run, definition, datasets, asked_by)
-    means = average(definition, {level.name: level.after for level in categories})
+    means = _means(run, definition, datasets, asked_by)
     return Rescored(
         run=run,
         protocol=definition,
         asked_by=asked_by,
         datasets=tuple(datasets),
-        categories=tuple(categories),
-        average=Level(definition.average_name, definition.group, run.groups.get(definition.group), means),
-        common=_common(categories),
+        means=means,
+        common=_common(definition, means),
         notes=tuple(notes),
     )
 
@@ -102,15 +109,12 @@ def rescore(
 
 def _originals(run: Run) -> list[TaskResult]:
     """The run's tasks with gold answers, without those that an earlier rescoring wrote."""
-    return [task for task in run.tasks.values() if not task.is_mtbench and "rescored" not in task.signature]
+    return [task for task in run.tasks.values() if find_rules(task.task) is not None and not task.rescored]
 
 
 def _protocol_of(task: TaskResult) -> str:
-    """The protocol whose group of tasks a task stands in."""
-    for name in protocol_names():
-        if task.task == load_protocol(name).task(task.dataset):
-            return name
-    return ""
+    """The protocol whose task it is."""
+    return next((name for name in protocol_names() if task.task in load_protocol(name).tasks), "")
 
 
 def _own_protocol(run: Run) -> str:
@@ -126,42 +130,45 @@ def _own_protocol(run: Run) -> str:
     return own[0]
 
 
-def _in_order(protocol: Protocol) -> list[Entry]:
-    found = entries(protocol.name)
-    order = [member.dataset for category in protocol.categories for member in category.members]
-    order += [member.dataset for member in protocol.outside_average]
-    return [found[dataset] for dataset in order if dataset in found]
+def _in_order(protocol: Protocol) -> list[DatasetRules]:
+    """Rules of every task, in the order of the trees, those in none last."""
+    order = [leaf.task for leaf in protocol.leaves()]
+    return sorted(
+        protocol.tasks.values(),
+        key=lambda rules: order.index(rules.task) if rules.task in order else len(order),
+    )
 
 
-def _source(run: Run, entry: Entry, protocol: Protocol) -> TaskResult | None:
+def _source(run: Run, rules: DatasetRules) -> TaskResult | None:
     """The run's task with answers to the dataset's questions, the protocol's own before any other's."""
-    tasks = [task for task in _originals(run) if task.dataset == entry.dataset]
-    return min(tasks, key=lambda task: task.task != protocol.task(entry.dataset), default=None)
+    tasks = [task for task in _originals(run) if task.dataset == rules.dataset]
+    return min(tasks, key=lambda task: (task.task != rules.task, task.shots != rules.shots), default=None)
 
 
-def _clean(task: TaskResult) -> list[str]:
-    """The clean-up that the run's signature tells of."""
-    steps = task.signature.get("norm", "").split("+")
-    unknown = [step for step in steps[1:] if step not in STEPS]
-    if steps[0] != "nfkc" or unknown:
+def _normalization(task: TaskResult) -> list[str]:
+    """The steps that the run's signature tells of."""
+    try:
+        return list(read_steps(task.signature.get("norm", "")))
+    except OptionError as error:
         raise DataError(
-            f"the signature of {task.task} tells of a normalisation that this version doesn't know "
-            f"({task.signature_text}): rescore with the version that made the run"
-        )
-    return steps[1:]
+            f"the signature of {task.task} tells of a normalization that this version doesn't know "
+            f"({error}; {task.signature_text}): rescore with the version that made the run"
+        ) from error
 
 
 # ------------------------------------------------------------------------------------------------ one dataset
 
 
 def _dataset(
-    source: TaskResult, entry: Entry, metrics: Sequence[str], comet: Comet, notes: list[str]
+    source: TaskResult, rules: DatasetRules, metrics: Sequence[str], comet: Comet, notes: list[str]
 ) -> DatasetRescore:
     questions = source.questions
-    path = [(source.metric, _clean(source), "")]
-    path += [(source.metric, steps, what) for steps, what in _ways(path[0][1], entry.clean)]
-    if entry.metric != source.metric:
-        path.append((entry.metric, list(entry.clean), f"{entry.metric} in place of {source.metric}"))
+    path = [(source.metric, _normalization(source), "")]
+    path += [(source.metric, steps, what) for steps, what in _ways(path[0][1], rules.normalization)]
+    if rules.metrics[0] != source.metric:
+        path.append(
+            (rules.metrics[0], list(rules.normalization), f"{rules.metrics[0]} in place of {source.metric}")
+        )
     values = [_values(metric, questions, _predict(questions, steps)) for metric, steps, _ in path]
     steps = [
         Step(what, now.score.value - then.score.value, _changed(then, now, metric))
@@ -174,14 +181,10 @@ def _dataset(
             f"{source.task}: its {len(questions)} logged answers score {reproduced:.4f} by its own rules, but its "
             f"results say {before:.4f} of {source.asked} questions: samples are missing or were changed"
         )
-    predictions = _predict(questions, entry.clean)
-    scored = {name: _values(name, questions, predictions) for name in (entry.metric, *entry.further_metrics)}
-    signatures = {
-        name: bleu_signature("ja" if name == "bleu_ja" else "en")
-        for name in scored
-        if name in ("bleu_ja", "bleu_en")
-    }
-    if entry.category == _TRANSLATION:
+    predictions = _predict(questions, rules.normalization)
+    scored = {name: _values(name, questions, predictions) for name in rules.metrics}
+    signatures = {name: own() for name in scored if (own := METRICS[name].signature) is not None}
+    if rules.metric == NAME:
         for name in metrics:
             if name == NAME:
                 scored[name], signatures[name] = _comet(questions, predictions, comet)
@@ -189,7 +192,7 @@ def _dataset(
                 scored[name] = _values(name, questions, predictions)
     return DatasetRescore(
         source=source,
-        entry=entry,
+        rules=rules,
         before=before,
         reproduced=reproduced,
         scores={name: value.score for name, value in scored.items()},
@@ -201,7 +204,7 @@ def _dataset(
 
 
 def _ways(old: Sequence[str], new: Sequence[str]) -> list[tuple[list[str], str]]:
-    """From one clean-up to another, a step at a time: the later ones are taken away first."""
+    """From one normalization to another, a step at a time: the later ones are taken away first."""
     now = list(old)
     ways = []
     for step in reversed(old):
@@ -218,7 +221,7 @@ def _ways(old: Sequence[str], new: Sequence[str]) -> list[tuple[list[str], str]]
 
 
 def _predict(questions: Sequence[Question], steps: Sequence[str]) -> list[str]:
-    return [normalize(question.output, steps) for question in questions]
+    return [apply_steps(question.output, steps) for question in questions]
 
 
 @dataclass(frozen=True)
@@ -266,76 +269,67 @@ def _changed(then: _Values, now: _Values, metric: str) -> int | None:
 # ------------------------------------------------------------------------------------------------ averages and notes
 
 
-def _categories(
+def _means(
     run: Run, protocol: Protocol, datasets: Sequence[DatasetRescore], asked_by: Sequence[str]
-) -> list[Level]:
-    members = {
-        member.dataset: member.metric for category in protocol.categories for member in category.members
+) -> tuple[RescoredMean, ...]:
+    rescored = {dataset.rules.task: dataset for dataset in datasets}
+    leaves = {
+        leaf.name: rescored[leaf.task].scores.get(leaf.metric) if leaf.task in rescored else score
+        for leaf in protocol.leaves()
+        if (score := leaf_scores(run, protocol).get(leaf.name)) is not None or leaf.task in rescored
     }
-    scores = {
-        dataset.entry.dataset: dataset.scores.get(members[dataset.entry.dataset])
-        for dataset in datasets
-        if dataset.entry.dataset in members
-    }
-    after = category_scores(protocol, scores)
     before: dict[str, Score | Missing] = {}
+    originals = replace(run, tasks={name: task for name, task in run.tasks.items() if not task.rescored})
     for definition in map(load_protocol, filter(None, asked_by)):
-        tasks = {dataset.source.dataset: dataset.source for dataset in datasets}
-        computed = category_scores(
-            definition,
-            {
-                member.dataset: _logged(tasks.get(member.dataset), member.metric)
-                for category in definition.categories
-                for member in category.members
-            },
-        )
-        for category in definition.categories:
-            before[category.name] = run.groups.get(category.group, computed[category.name])
-    return [
-        Level(category.name, category.group, before.get(category.name), after[category.name])
-        for category in protocol.categories
-    ]
+        scores = tree_scores(originals, definition)
+        for node in definition.nodes():
+            before.setdefault(node.label, run.groups.get(node.name, scores[node.name]))
+    tasks = {leaf.task for leaf in protocol.leaves() if leaf.name in leaves}
+    found: list[RescoredMean] = []
+
+    def visit(part: Node | Leaf, depth: int, after: dict[str, Score | Missing]) -> None:
+        if not isinstance(part, Node) or part.protocol != protocol.name:
+            return
+        if is_shown(part, tasks):
+            found.append(RescoredMean(part.name, part.label, depth, before.get(part.label), after[part.name]))
+        for child in part.children:
+            visit(child, depth + is_shown(part, tasks), after)
+
+    for root in protocol.scores:
+        visit(root, 0, evaluate(root, leaves, mean_score))
+    return tuple({mean.name: mean for mean in reversed(found)}.values())[::-1]
 
 
-def _logged(task: TaskResult | None, metric: str) -> Score | None:
-    if task is None or metric not in task.values:
-        return None
-    return Score(task.values[metric], task.stderrs.get(metric))
-
-
-def _common(categories: Sequence[Level]) -> Level | None:
+def _common(protocol: Protocol, means: Sequence[RescoredMean]) -> Common | None:
     """Mean of the categories that have a score on both sides, where not all do."""
+    categories = {node.name for node in protocol.nodes() if node.level == "category"}
+    own = [mean for mean in means if mean.name in categories]
     both = [
-        (level.before, level.after)
-        for level in categories
-        if isinstance(level.before, Score) and isinstance(level.after, Score)
+        (mean.before.value, mean.after.value)
+        for mean in own
+        if isinstance(mean.before, Score) and isinstance(mean.after, Score)
     ]
-    if not both or len(both) == len(categories):
+    if not both or len(both) == len(own):
         return None
-    return Level(
-        f"mean of these {len(both)}",
-        "",
-        Score(fmean(before.value for before, _ in both)),
-        Score(fmean(after.value for _, after in both)),
-    )
+    return Common(len(both), fmean(before for before, _ in both), fmean(after for _, after in both))
 
 
 def _asked_differently(datasets: Sequence[DatasetRescore], protocol: Protocol) -> list[str]:
     """How the questions were asked where the protocol would ask them otherwise."""
     ways: dict[str, list[str]] = {}
     for dataset in datasets:
-        entry, source = dataset.entry, dataset.source
+        rules, source = dataset.rules, dataset.source
         facts = [
-            ("split", source.signature.get("split", entry.split), entry.split),
-            ("shots", str(source.shots), str(entry.shots)),
+            ("split", source.signature.get("split", rules.split), rules.split),
+            ("shots", str(source.shots), str(rules.shots)),
         ]
         limits = {question.max_tokens for question in source.questions} - {None}
-        facts += [("tokens", str(limit), str(entry.output_length)) for limit in limits]
+        facts += [("tokens", str(limit), str(rules.output_length)) for limit in limits]
         for name, given, wanted in facts:
             if given != wanted:
-                ways.setdefault(f"{name} {given}, not {wanted}", []).append(entry.dataset)
-        if any(question.instruction != entry.instruction for question in source.questions):
-            ways.setdefault("another instruction", []).append(entry.dataset)
+                ways.setdefault(f"{name} {given}, not {wanted}", []).append(rules.dataset)
+        if any(question.instruction != rules.instruction for question in source.questions):
+            ways.setdefault("another instruction", []).append(rules.dataset)
     return [
         f"asked otherwise than {protocol.name} asks: {way}"
         + ("" if len(names) == len(datasets) else f" ({', '.join(names)})")

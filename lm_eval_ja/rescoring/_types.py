@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lm_eval_ja.protocols import DatasetRules, Missing, Protocol, Score
 from lm_eval_ja.results import Run, TaskResult
-from lm_eval_ja.scoring import Missing, Protocol, Score
-from lm_eval_ja.tasks.catalog import Entry
 
 
 @dataclass(frozen=True)
@@ -29,20 +28,20 @@ class DatasetRescore:
 
     Attributes:
         source: The run's task that the answers are from.
-        entry: How the target protocol scores the dataset.
+        rules: How the target protocol asks and scores the dataset.
         before: The score in the run's results, None if there is none.
         reproduced: The score of the logged answers as the run's own settings have it; differs from ``before`` only if
             samples are missing or were changed.
-        scores: The new scores by metric, the entry's own first.
+        scores: The new scores by metric, the one that the protocol's runs compute first.
         items: Each question's new value by metric, in the order of ``source.questions``; for metrics that only all
             questions together have, the number that was read.
         predictions: The new predictions, in the same order.
-        steps: How ``reproduced`` became the score in the entry's metric.
+        steps: How ``reproduced`` became the score in that metric.
         signatures: Signatures of metrics that have one of their own, by metric.
     """
 
     source: TaskResult
-    entry: Entry
+    rules: DatasetRules
     before: float | None
     reproduced: float
     scores: Mapping[str, Score]
@@ -53,38 +52,54 @@ class DatasetRescore:
 
     @property
     def after(self) -> Score:
-        """The score in the entry's metric."""
-        return self.scores[self.entry.metric]
+        """The score in the first metric of the protocol's runs."""
+        return self.scores[self.rules.metrics[0]]
 
 
 @dataclass(frozen=True)
-class Level:
-    """A category or an average, before and after.
+class Common:
+    """Mean of the categories that have a score on both sides.
 
     Attributes:
-        name: As in the published tables.
-        group: The harness's group.
+        categories: How many they are.
+        before: Their mean in the run.
+        after: Their mean now.
+    """
+
+    categories: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class RescoredMean:
+    """A mean of the protocol's tree, before and after.
+
+    Attributes:
+        name: Its name, which is that of the harness's group.
+        label: As in the published tables.
+        depth: 0 for the topmost, 1 for its members and so on.
         before: In the run, None if the run's protocol has no such score.
         after: Under the target protocol.
     """
 
     name: str
-    group: str
+    label: str
+    depth: int
     before: Score | Missing | None
     after: Score | Missing
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """A run scored anew under one protocol.
+    """A run scored again under one protocol.
 
     Attributes:
         run: The run.
         protocol: The protocol that scores it now.
         asked_by: Names of the protocols that asked the questions.
         datasets: In the protocol's order.
-        categories: In the protocol's order.
-        average: The protocol's average.
+        means: Every mean that the run's answers can have a part in, parents first.
         common: Mean of the categories that have a score before and after; None if there are none, or all have.
         notes: What rescoring can't change, or what is wrong with the samples.
     """
@@ -93,7 +108,17 @@ class Rescored:
     protocol: Protocol
     asked_by: tuple[str, ...]
     datasets: tuple[DatasetRescore, ...]
-    categories: tuple[Level, ...]
-    average: Level
-    common: Level | None
+    means: tuple[RescoredMean, ...]
+    common: Common | None
     notes: tuple[str, ...]
+
+    def mean(self, label: str) -> RescoredMean:
+        """The mean with a label.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for own in self.means:
+            if own.label == label:
+                return own
+        raise KeyError(label)

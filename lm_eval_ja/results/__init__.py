@@ -3,19 +3,36 @@
 runs = read_runs(["out"])
 """
 
+from lm_eval_ja.results._files import (
+    PER_TASK,
+    ResultsFile,
+    find_results,
+    mapping,
+    read_lines,
+    read_results,
+    score_entry,
+    write_run,
+)
 from lm_eval_ja.results._read import read_runs
 from lm_eval_ja.results._stamps import stamp_after
-from lm_eval_ja.results._types import MTBENCH, Judgment, Problem, Question, Run, RunSet, TaskResult, Turn
+from lm_eval_ja.results._types import JudgeReply, Problem, Question, Run, RunSet, TaskResult, Turn
 
 __all__ = [
-    "MTBENCH",
-    "Judgment",
+    "PER_TASK",
+    "JudgeReply",
     "Problem",
     "Question",
+    "ResultsFile",
     "Run",
     "RunSet",
     "TaskResult",
     "Turn",
+    "find_results",
+    "mapping",
+    "read_lines",
+    "read_results",
     "read_runs",
+    "score_entry",
     "stamp_after",
+    "write_run",
 ]

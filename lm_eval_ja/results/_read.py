@@ -3,18 +3,17 @@
 `read_runs` is the one door: everything in this package works on the `RunSet` it returns, and so can other code::
 
     runs = read_runs([Path("out")])
-    for run in runs.runs:                              # one per model, the newest
+    for run in runs.runs:                              # one per model and settings, the newest
         for task in run.tasks.values():                # leaf tasks of ours: TaskResult
             task.score, task.signature["data"], task.questions
         run.questions()[("jnli", "jnli-test-0")]       # Question; MT-Bench: question.turns[0].judgments
 
 Questions are joined on ``(dataset, id)``, the id being the document's own: the harness's ``doc_id`` is wrong under
 ``--samples`` and its order differs between ranks. Which datasets make which category is not said here but in
-`lm_eval_ja.scoring`.
+`lm_eval_ja.protocols`.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,35 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError, OptionError
+from lm_eval_ja.protocols import Score, find_conversation, find_rules, parse_signature, reported_score
+from lm_eval_ja.results._files import ResultsFile, find_results, mapping, read_results
 from lm_eval_ja.results._samples import Pool, number, read_samples
-from lm_eval_ja.results._types import (
-    MTBENCH,
-    Judgment,
-    Problem,
-    Question,
-    Run,
-    RunSet,
-    TaskResult,
-    Turn,
-)
-from lm_eval_ja.scoring import Score, parse_signature
-
-__all__ = [
-    "MTBENCH",
-    "Judgment",
-    "Problem",
-    "Question",
-    "Run",
-    "RunSet",
-    "TaskResult",
-    "Turn",
-    "read_runs",
-]
+from lm_eval_ja.results._types import Problem, Question, Run, RunSet, TaskResult
 
 _FILTER = "none"
-_RESULTS = re.compile(r"(?P<stem>.*)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.json")
-_MTBENCH_PROTOCOL = "mtbench-ja-"
 _HOW = "lm_eval … --output_path out --log_samples"
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading an edited file may raise."""
 
 
 @dataclass
@@ -64,29 +43,64 @@ class _Context:
 
 @dataclass
 class _File:
-    """A results file with tasks of ours."""
+    """A results file with tasks of ours, and their results but for the questions."""
 
-    path: Path
-    date_id: str
-    raw: dict[str, Any]
-    ours: tuple[str, ...]
+    file: ResultsFile
+    tasks: dict[str, TaskResult]
 
     @property
     def model(self) -> str:
-        return str(self.raw.get("model_name") or self.path.parent.name)
+        return str(self.file.raw.get("model_name") or self.file.path.parent.name)
 
     @property
-    def settings(self) -> tuple[str, str]:
+    def config(self) -> Mapping[str, Any]:
+        return mapping(self.file.raw.get("config"))
+
+    @property
+    def settings(self) -> tuple[str, str, str]:
         """What must be equal in files that complete each other."""
-        config = self.raw.get("config") or {}
-        return str(config.get("model")), json.dumps(config.get("model_args"), sort_keys=True, default=str)
+        arguments = json.dumps(self.config.get("model_args"), sort_keys=True, default=str)
+        return str(self.config.get("model")), arguments, str(self.config.get("limit"))
+
+
+@dataclass
+class _Assembly:
+    """A run in the making: tasks of one model with one set of settings, each from the file that counts."""
+
+    settings: tuple[str, str, str]
+    tasks: dict[str, tuple[_File, TaskResult]] = field(default_factory=dict)
+
+    def takes(self, file: _File) -> bool:
+        """Whether the file's tasks agree with those that are here, or are others."""
+        return self.settings == file.settings and all(
+            _identity(self.tasks[name][1]) == _identity(task)
+            for name, task in file.tasks.items()
+            if name in self.tasks
+        )
+
+    def add(self, file: _File) -> bool:
+        """Take in what is new, and what has a score where there is none: no failed run outranks a number."""
+        used = False
+        for name, task in file.tasks.items():
+            if name not in self.tasks or (self.tasks[name][1].score is None and task.score is not None):
+                self.tasks[name] = file, task
+                used = True
+        return used
+
+
+def _identity(task: TaskResult) -> tuple[object, ...]:
+    """What tells results of other settings from older results; the package's version alone makes no other result."""
+    fields = {name: value for name, value in task.signature.items() if name != "version"}
+    return task.version, tuple(sorted(fields.items()))
 
 
 def read_runs(paths: Iterable[str | Path], all_runs: bool = False) -> RunSet:
     """Read runs from result files or folders, which are searched whole.
 
-    By default a model counts once, with its newest results; older results files of the same model with the same
-    settings are added where they hold *only* tasks that the newer ones lack (jaster yesterday, MT-Bench today).
+    Results of one model with one set of model arguments and one ``--limit`` make a run together, as long as their
+    tasks'
+    signatures agree (jaster yesterday, MT-Bench today): of each task the newest results that have a score count.
+    Results with other signatures, such as another number of shots, make a run of their own.
 
     Args:
         paths: Folders, or results files.
@@ -101,28 +115,22 @@ def read_runs(paths: Iterable[str | Path], all_runs: bool = False) -> RunSet:
     """
     context = _Context()
     places = [Path(path) for path in paths]
-    found = {file.resolve(): file for place in places for file in _find(place)}
+    found = {file.resolve(): file for place in places for file in find_results(place)}
     files = [loaded for file in found.values() for loaded in _load(file, context)]
     if not files:
         raise DataError(_nothing(places, context))
-    files.sort(key=lambda file: (file.date_id, str(file.path)), reverse=True)
+    files.sort(key=lambda file: (file.file.stamp, str(file.file.path)), reverse=True)
     by_model: dict[str, list[_File]] = {}
     for file in files:
         by_model.setdefault(file.model, []).append(file)
-    chosen = [[file] for file in files] if all_runs else [_newest(own, context) for own in by_model.values()]
+    chosen = (
+        [_alone(file) for file in files]
+        if all_runs
+        else [own for of_model in by_model.values() for own in _assemble(of_model, context)]
+    )
     runs = _with_keys([_run(own, context) for own in chosen])
     _note_versions(runs, context)
     return RunSet(tuple(sorted(runs, key=lambda run: run.key)), tuple(context.problems))
-
-
-def _find(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise OptionError(
-            f"{path} doesn't exist: give the folder of --output_path, or a results_*.json file in it"
-        )
-    return sorted(file for file in path.rglob("*.json") if _RESULTS.fullmatch(file.name))
 
 
 def _nothing(paths: Sequence[Path], context: _Context) -> str:
@@ -139,30 +147,27 @@ def _nothing(paths: Sequence[Path], context: _Context) -> str:
 
 def _load(path: Path, context: _Context) -> list[_File]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        context.report("unreadable", path, f"can't be read ({error}); copy the file again or run again")
+        file = read_results(path)
+    except DataError as error:
+        context.report("unreadable", path, str(error).removeprefix(f"{path} "))
         return []
-    if not isinstance(raw, dict) or not isinstance(raw.get("results"), dict):
-        context.report("unreadable", path, "holds no results of lm_eval")
-        return []
-    ours = tuple(task for task in raw["results"] if _metadata(raw, task).get("signature"))
-    _note_foreign(path, raw, set(ours), context)
-    if not ours:
-        return []
-    match = _RESULTS.fullmatch(path.name)
-    return [_File(path, match["date"] if match else "", raw, ours)]
-
-
-def _metadata(raw: Mapping[str, Any], task: str) -> Mapping[str, Any]:
-    config = (raw.get("configs") or {}).get(task) or {}
-    metadata = config.get("metadata") if isinstance(config, Mapping) else None
-    return metadata if isinstance(metadata, Mapping) else {}
+    tasks = {}
+    for task in file.ours:
+        try:
+            tasks[task] = _task(file, task, context)
+        except _BROKEN as error:  # noqa: PERF203  # each task for itself
+            context.report(
+                "unreadable", path, f"{task} cannot be read ({error!r}): the file was edited or damaged"
+            )
+    _note_foreign(file, context)
+    return [_File(file, tasks)] if tasks else []
 
 
 def _own_groups(raw: Mapping[str, Any], ours: set[str]) -> set[str]:
     """Groups all of whose leaves are ours."""
-    children: Mapping[str, list[str]] = raw.get("group_subtasks") or {}
+    children: dict[str, list[str]] = {
+        group: below for group, below in mapping(raw.get("group_subtasks")).items() if isinstance(below, list)
+    }
 
     def leaves(name: str, depth: int = 0) -> set[str]:
         below = children.get(name) or []
@@ -173,56 +178,174 @@ def _own_groups(raw: Mapping[str, Any], ours: set[str]) -> set[str]:
     return {group for group in children if children[group] and leaves(group) <= ours}
 
 
-def _note_foreign(path: Path, raw: Mapping[str, Any], ours: set[str], context: _Context) -> None:
-    known = ours | _own_groups(raw, ours)
-    foreign = sorted(set(raw["results"]) - known)
+def _note_foreign(file: ResultsFile, context: _Context) -> None:
+    ours = set(file.ours)
+    foreign = sorted(set(file.raw["results"]) - ours - _own_groups(file.raw, ours))
     if foreign:
         shown = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")  # noqa: PLR2004
-        context.report("not_ours", path, f"results of tasks that aren't lm-eval-ja's are left out: {shown}")
+        context.report(
+            "not_ours", file.path, f"results of tasks that aren't lm-eval-ja's are left out: {shown}"
+        )
+
+
+def _task(file: ResultsFile, task: str, context: _Context) -> TaskResult:
+    raw = file.raw
+    metadata = file.metadata(task)
+    config = mapping(mapping(raw.get("configs")).get(task))
+    values = raw["results"][task]
+    signature = _signature(file.path, task, metadata["signature"], context)
+    protocol = signature.get("protocol") or str(metadata.get("protocol"))
+    conversation = find_conversation(protocol)
+    counts = mapping(mapping(raw.get("n-samples")).get(task))
+    numbers = _numbers(values)
+    metric = "score" if conversation else _metric(task, config, numbers)
+    return TaskResult(
+        task=task,
+        protocol=protocol,
+        dataset=conversation.dataset if conversation else str(metadata.get("dataset") or "unknown"),
+        category=str(metadata.get("category") or ""),
+        metric=metric,
+        score=reported_score(values, metric),
+        values={name: value for name, value in numbers.items() if not name.endswith("_stderr")},
+        stderrs={
+            name.removesuffix("_stderr"): value for name, value in numbers.items() if name.endswith("_stderr")
+        },
+        signature=signature,
+        signature_text=metadata["signature"],
+        version=str(mapping(raw.get("versions")).get(task, metadata.get("version", ""))),
+        shots=int(_float(signature.get("shots")) or 0),
+        asked=_count(counts.get("effective")),
+        available=_count(counts.get("original")),
+        generation=mapping(config.get("generation_kwargs")),
+        file=file.path,
+        rescored=file.is_rescored,
+    )
+
+
+def _metric(task: str, config: Mapping[str, Any], numbers: Mapping[str, float]) -> str:
+    """The metric that counts, by the protocol's word; where a run could not compute it, the first that it did."""
+    rules = find_rules(task)
+    metrics = config.get("metric_list")
+    named = (
+        [str(mapping(entry).get("metric", "score")) for entry in metrics] if isinstance(metrics, list) else []
+    )
+    if rules is not None and (rules.metric in numbers or rules.metric in named):
+        return rules.metric
+    return named[0] if named else "score"
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for key, value in values.items():
+        name, comma, filter_name = key.partition(",")
+        value_ = number(value)
+        if comma and filter_name == _FILTER and value_ is not None:
+            found[name] = value_
+    return found
+
+
+def _signature(path: Path, task: str, text: str, context: _Context) -> dict[str, str]:
+    try:
+        return parse_signature(text)
+    except OptionError as error:
+        context.report("unreadable", path, f"{task}: {error}; its score can't be compared with others")
+        return {"protocol": "", "unreadable": text}
+
+
+def _questions(file: ResultsFile, task: TaskResult, context: _Context) -> tuple[Question, ...]:
+    path = file.samples(task.task)
+    if not path.is_file():
+        context.report(
+            "no_samples",
+            file.path,
+            f"no samples of {task.task} ({path.name}): only its score is shown, without intervals, questions and "
+            "failure analysis. Run it again with --log_samples to have them.",
+        )
+        return ()
+    try:
+        return read_samples(
+            path,
+            dataset=task.dataset,
+            category=task.category,
+            metric=task.metric,
+            pool=context.pool,
+            problems=context.problems,
+        )
+    except OSError as error:
+        context.report("unreadable", path, f"can't be read ({error})")
+        return ()
 
 
 # -------------------------------------------------------------------------------------------------- one run
 
 
-def _newest(files: Sequence[_File], context: _Context) -> list[_File]:
-    """Of one model's files, newest first: the newest, and those that complete it."""
-    chosen = [files[0]]
-    tasks = set(files[0].ours)
-    for file in files[1:]:
-        if tasks.isdisjoint(file.ours) and file.settings == files[0].settings:
-            chosen.append(file)
-            tasks.update(file.ours)
-        else:
+def _alone(file: _File) -> _Assembly:
+    own = _Assembly(file.settings)
+    own.add(file)
+    return own
+
+
+def _assemble(files: Sequence[_File], context: _Context) -> list[_Assembly]:
+    """Make runs of one model's files, newest first."""
+    made: list[_Assembly] = []
+    for file in files:
+        target = next((own for own in made if own.takes(file)), None)
+        if target is None:
+            made.append(_alone(file))
+        elif not target.add(file):
+            path = file.file.path
             context.report(
-                "older", file.path, f"older results of {file.model} are left out; --all-runs shows them"
+                "older", path, f"older results of {file.model} are left out; --all-runs shows them"
             )
-    return chosen
+    for own in made:  # conversations have no shots: one set of them completes runs with any number
+        for other in made:
+            if own.settings == other.settings and not any(task.is_mtbench for _, task in own.tasks.values()):
+                own.tasks |= {name: pair for name, pair in other.tasks.items() if pair[1].is_mtbench}
+    return made
 
 
-def _run(files: Sequence[_File], context: _Context) -> Run:
+def _run(own: _Assembly, context: _Context) -> Run:
+    files = list({id(file): file for file, _ in own.tasks.values()}.values())
+    files.sort(key=lambda file: file.file.stamp, reverse=True)
     newest = files[0]
-    config = newest.raw.get("config") or {}
-    tasks = {task: _task(file, task, context) for file in files for task in file.ours}
-    arguments = config.get("model_args")
+    tasks = {}
+    for name, (file, task) in own.tasks.items():
+        if task.score is None:
+            bypassed = any(key.startswith("bypass") for key in file.file.raw["results"][name])
+            why = (
+                "it was generated only (--predict_only)" if bypassed else "it is NaN or absent in the results"
+            )
+            context.report("nan", file.file.path, f"{name} has no score: {why}")
+        tasks[name] = replace(task, questions=_questions(file.file, task, context))
+    arguments = newest.config.get("model_args")
     arguments = arguments if isinstance(arguments, dict) else {"": arguments} if arguments else {}
-    seconds = [_float(file.raw.get("total_evaluation_time_seconds")) for file in files]
+    # A rescored run took no time of its own: its answers are another file's.
+    seconds = [
+        _float(file.file.raw.get("total_evaluation_time_seconds"))
+        for file in files
+        if not file.file.is_rescored
+    ]
     known = [second for second in seconds if second is not None]
     return Run(
         key=newest.model,
         model=newest.model,
-        date=_date(newest.date_id),
-        seconds=sum(known) if len(known) == len(seconds) else None,
-        backend=str(config.get("model") or newest.raw.get("model_source") or "unknown"),
+        date=_date(newest.file.stamp),
+        seconds=sum(known) if known and len(known) == len(seconds) else None,
+        backend=str(newest.config.get("model") or newest.file.raw.get("model_source") or "unknown"),
         model_args=arguments,
-        limit=number(config.get("limit")),
+        limit=number(newest.config.get("limit")),
         chat_template=any(_is_chat(task.signature) for task in tasks.values()),
         tokenizer=next(
             (str(arguments[name]) for name in ("tokenizer", "pretrained") if arguments.get(name)), None
         ),
-        lm_eval_version=str(newest.raw.get("lm_eval_version") or "unknown"),
-        files=tuple(file.path for file in files),
+        lm_eval_version=str(newest.file.raw.get("lm_eval_version") or "unknown"),
+        files=tuple(file.file.path for file in files),
         tasks=tasks,
-        groups={group: score for file in files for group, score in _groups(file).items()},
+        groups={group: score for file in reversed(files) for group, score in _groups(file.file).items()},
     )
 
 
@@ -245,111 +368,10 @@ def _float(value: Any) -> float | None:
         return None
 
 
-def _groups(file: _File) -> dict[str, Score]:
+def _groups(file: ResultsFile) -> dict[str, Score]:
     own = _own_groups(file.raw, set(file.ours))
-    scores = {group: _score(file.raw["results"].get(group) or {}, "score") for group in own}
+    scores = {group: reported_score(mapping(file.raw["results"].get(group)), "score") for group in own}
     return {group: score for group, score in scores.items() if score is not None}
-
-
-def _score(values: Mapping[str, Any], metric: str) -> Score | None:
-    value = number(values.get(f"{metric},{_FILTER}"))
-    return None if value is None else Score(value, number(values.get(f"{metric}_stderr,{_FILTER}")))
-
-
-def _task(file: _File, task: str, context: _Context) -> TaskResult:
-    raw = file.raw
-    metadata = _metadata(raw, task)
-    config = raw["configs"][task]
-    values = raw["results"][task]
-    signature = _signature(file.path, task, str(metadata["signature"]), context)
-    protocol = signature.get("protocol") or str(metadata.get("protocol"))
-    dataset, category = _dataset(metadata, protocol)
-    metric = _metric(config, dataset)
-    counts = (raw.get("n-samples") or {}).get(task) or {}
-    score = _score(values, metric)
-    bypassed = any(key.startswith("bypass") for key in values)
-    if score is None:
-        why = "it was generated only (--predict_only)" if bypassed else "it is NaN or absent in the results"
-        context.report("nan", file.path, f"{task} has no score: {why}")
-    numbers = _numbers(values)
-    return TaskResult(
-        task=task,
-        protocol=protocol,
-        dataset=dataset,
-        category=category,
-        metric=metric,
-        score=score,
-        values={name: value for name, value in numbers.items() if not name.endswith("_stderr")},
-        stderrs={
-            name.removesuffix("_stderr"): value for name, value in numbers.items() if name.endswith("_stderr")
-        },
-        signature=signature,
-        signature_text=str(metadata["signature"]),
-        version=str((raw.get("versions") or {}).get(task, metadata.get("version", ""))),
-        shots=int(_float(signature.get("shots")) or 0),
-        asked=counts.get("effective"),
-        available=counts.get("original"),
-        generation=config.get("generation_kwargs") or {},
-        questions=_questions(file, task, dataset, category, metric, context),
-    )
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    found = {}
-    for key, value in values.items():
-        name, comma, filter_name = key.partition(",")
-        value_ = number(value)
-        if comma and filter_name == _FILTER and value_ is not None:
-            found[name] = value_
-    return found
-
-
-def _signature(path: Path, task: str, text: str, context: _Context) -> dict[str, str]:
-    try:
-        return parse_signature(text)
-    except OptionError as error:
-        context.report("unreadable", path, f"{task}: {error}; its score can't be compared with others")
-        return {"protocol": "", "unreadable": text}
-
-
-def _dataset(metadata: Mapping[str, Any], protocol: str) -> tuple[str, str]:
-    if protocol.startswith(_MTBENCH_PROTOCOL):
-        revision = protocol.removeprefix(_MTBENCH_PROTOCOL)
-        return (MTBENCH if revision == "neo" else f"{MTBENCH}_{revision}"), metadata.get("category") or ""
-    return str(metadata.get("dataset") or "unknown"), str(metadata.get("category") or "")
-
-
-def _metric(config: Mapping[str, Any], dataset: str) -> str:
-    if dataset.startswith(MTBENCH):
-        return "score"
-    metrics = config.get("metric_list") or [{}]
-    return str(metrics[0].get("metric", "score"))
-
-
-def _questions(
-    file: _File, task: str, dataset: str, category: str, metric: str, context: _Context
-) -> tuple[Question, ...]:
-    path = file.path.with_name(f"samples_{task}_{file.date_id}.jsonl")
-    if not path.is_file():
-        context.report(
-            "no_samples",
-            file.path,
-            f"no samples of {task} ({path.name}): only its score is shown, without intervals, questions and failure "
-            "analysis. Run it again with --log_samples to have them.",
-        )
-        return ()
-    try:
-        return read_samples(
-            path,
-            dataset=dataset,
-            category=category,
-            metric=metric,
-            pool=context.pool,
-            problems=context.problems,
-        )
-    except OSError as error:
-        context.report("unreadable", path, f"can't be read ({error})")
-        return ()
 
 
 # -------------------------------------------------------------------------------------------------- all runs

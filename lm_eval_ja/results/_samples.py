@@ -2,12 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.results._types import Judgment, Problem, Question, Turn
+from lm_eval_ja.metrics import METRICS
+from lm_eval_ja.results._files import read_lines
+from lm_eval_ja.results._types import JudgeReply, Problem, Question, Turn
 
 
 @dataclass
@@ -52,12 +54,12 @@ def read_samples(
     questions: dict[str, Question] = {}
     broken: list[int] = []
     twice: set[str] = set()
-    for line_number, sample in _lines(path):
+    for line_number, sample in read_lines(path):
         question = None
         if sample is not None:
             try:
                 question = _question(sample, dataset, category, metric, pool)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
                 question = None
         if question is None:
             broken.append(line_number)
@@ -85,19 +87,6 @@ def read_samples(
     return tuple(questions.values())
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    # errors="replace": a torn last line may end in the middle of a character.
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-        for line_number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                sample = json.loads(line)
-            except (ValueError, RecursionError):
-                sample = None
-            yield line_number, sample if isinstance(sample, dict) else None
-
-
 def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: str, pool: Pool) -> Question:
     doc = sample["doc"]
     arguments = sample["arguments"]["gen_args_0"]
@@ -123,7 +112,7 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         id=str(doc["id"]),
         category=category,
         metric=metric,
-        score=number(sample.get(metric)),
+        score=_score(sample, metric),
         instruction=pool(doc["instruction"]),
         input=pool(doc["input"]),
         gold=pool(sample["target"]),
@@ -132,6 +121,13 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         prompt=pool(arguments["arg_0"]),
         max_tokens=_max_tokens(arguments.get("arg_1")),
     )
+
+
+def _score(sample: Mapping[str, Any], metric: str) -> float | None:
+    """The question's own score; None for metrics that only all questions have: their samples hold the numbers read."""
+    if metric in METRICS and METRICS[metric].per_item is None:
+        return None
+    return number(sample.get(metric))
 
 
 def _first(resps: Any) -> str:
@@ -197,7 +193,7 @@ def _turn(
         spread=number(judged.get("spread")),
         messages=tuple((message["role"], message["content"]) for message in judged.get("messages", ())),
         judgments=tuple(
-            Judgment(
+            JudgeReply(
                 number(judgment["rating"]),
                 judgment.get("reason"),
                 judgment.get("text") or "",

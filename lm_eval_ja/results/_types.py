@@ -6,14 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.scoring import Score
-
-MTBENCH = "mtbench"
-"""Dataset name of Japanese MT-Bench's questions (of the revision that neo used)."""
+from lm_eval_ja.protocols import Score, find_conversation, load_protocol
 
 
 @dataclass(frozen=True)
-class Judgment:
+class JudgeReply:
     """One reply of a judge.
 
     Attributes:
@@ -59,7 +56,7 @@ class Turn:
     reason: str | None
     spread: float | None
     messages: tuple[tuple[str, str], ...]
-    judgments: tuple[Judgment, ...]
+    judgments: tuple[JudgeReply, ...]
 
 
 @dataclass(frozen=True)
@@ -69,14 +66,14 @@ class Question:
     ``(dataset, id)`` names the question in every run; the harness's own ``doc_id`` does not and is not kept.
 
     Attributes:
-        dataset: The dataset's name in the protocol, or ``mtbench`` (``mtbench_<revision>`` for later revisions).
+        dataset: The dataset's name in the protocol, such as ``jnli`` or ``mtbench``.
         id: The question's own id, unique in its dataset.
         category: The protocol's category (``NLI``), or MT-Bench's (``coding``).
         instruction: Instruction of the dataset; empty for MT-Bench.
         input: The question; for MT-Bench the first turn's.
         gold: The answer it is compared with (NFKC); for MT-Bench the references, joined.
         output: What the model wrote, unchanged; for MT-Bench the first turn's.
-        prediction: The output after clean-up, as it was scored; for MT-Bench the first turn's visible answer.
+        prediction: The normalized output, as it was scored; for MT-Bench the first turn's visible answer.
         prompt: What the model was sent: a text, or a JSON list of chat messages.
         max_tokens: Most tokens that were generated; None if the samples don't say.
         metric: Name of the metric.
@@ -108,7 +105,8 @@ class TaskResult:
         protocol: Protocol in the signature, such as ``neo`` or ``mtbench-ja-neo``.
         dataset: See `Question`.
         category: The protocol's category; empty for MT-Bench as a whole.
-        metric: The metric that counts; ``score`` for MT-Bench.
+        metric: The metric that counts, where the results have it, otherwise the first that they have; ``score`` for
+            MT-Bench.
         score: Its value with its standard error, None if NaN or absent.
         values: Every finite number the harness reports for the task, by metric.
         stderrs: Their standard errors, where there are any.
@@ -120,6 +118,8 @@ class TaskResult:
         available: Questions the protocol has.
         generation: ``generation_kwargs`` of the task.
         questions: The logged samples, in the file's order; empty if none were logged.
+        file: The results file it is from.
+        rescored: Whether it was written by `lm-eval-ja rescore`: the answers are another task's or file's.
     """
 
     task: str
@@ -138,11 +138,18 @@ class TaskResult:
     available: int | None
     generation: Mapping[str, Any]
     questions: tuple[Question, ...] = ()
+    file: Path = Path()
+    rescored: bool = False
 
     @property
     def is_mtbench(self) -> bool:
-        """Whether the task is MT-Bench, in any revision."""
-        return self.dataset.startswith(MTBENCH)
+        """Whether the task is conversations rated by a judge."""
+        return find_conversation(self.protocol) is not None
+
+    @property
+    def scope(self) -> str:
+        """Name of the score that all of the task's questions belong to: the task, or the whole of MT-Bench."""
+        return load_protocol(self.protocol).prefix if self.is_mtbench else self.task
 
     @property
     def is_sample(self) -> bool:
@@ -214,8 +221,8 @@ class Problem:
     """Something about the files that the reader of a report should know.
 
     Attributes:
-        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions``
-            or ``nan``.
+        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions`` or
+            ``nan``.
         path: The file or folder.
         text: What is wrong and what to do about it, in English.
     """

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lm_eval_ja.scoring import Missing, group_score
+from lm_eval_ja.protocols import Missing, group_score
 from lm_eval_ja.tasks._base import SAMPLE_LABEL
 
 _log = logging.getLogger(__name__)

@@ -1,29 +1,30 @@
 """The task class of every jaster dataset: questions with a gold answer, scored by a function of two strings."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import lm_eval_ja
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import bleu_signature, gold
+from lm_eval_ja.metrics import METRICS, gold, write_steps
 from lm_eval_ja.options import pick
 from lm_eval_ja.prompts import Shot
-from lm_eval_ja.scoring import signature
+from lm_eval_ja.protocols import load_protocol, protocol_names, signature
 from lm_eval_ja.tasks._base import ProtocolTask
+from lm_eval_ja.tasks._block import JasterBlock, read_block
 from lm_eval_ja.tasks._values import aggregation, question_value
 from lm_eval_ja.tasks.options import JasterOptions
 
-_BLEU: Mapping[str, Literal["ja", "en"]] = {"bleu_ja": "ja", "bleu_en": "en"}
-
 
 class JasterTask(ProtocolTask):
-    """A dataset of neo or llm-jp-eval, configured by its YAML's ``jaster`` block.
+    """A dataset of a protocol, configured by its YAML's ``jaster`` block (see `lm_eval_ja.tasks._block.JasterBlock`).
 
-    The block's keys: ``protocol``, ``dataset``, ``split`` (evaluated unless the user says otherwise), ``category``,
-    ``metric`` and, optionally, ``further_metrics``, ``output_length`` (tokens), ``clean`` (steps of
-    :func:`lm_eval_ja.metrics.normalize`), ``instruction``. Run-time options come with ``--metadata``, see
-    :class:`~lm_eval_ja.tasks.options.JasterOptions`.
+    Run-time options come with ``--metadata``, see :class:`~lm_eval_ja.tasks.options.JasterOptions`.
+
+    Attributes:
+        block: The block.
+        options: The run's options.
+        split: Split that is evaluated.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -34,39 +35,37 @@ class JasterTask(ProtocolTask):
 
         Raises:
             OptionError: An option has an unknown name or a value that cannot work.
-            DataError: The evaluated split cannot be had; the message says what to do.
+            DataError: The evaluated split is unavailable; the message says what to do.
         """
         rest = dict(config)
         rest.pop("class", None)
-        jaster: dict[str, Any] = dict(rest.pop("jaster"))
+        self.block = read_block(
+            JasterBlock, rest.pop("jaster", None), f"the block `jaster` of {rest['task']}"
+        )
         if rest.get("gen_prefix") is not None:
             raise OptionError(f"gen_prefix has no place in the prompts of {rest['task']}: remove it")
-        self.protocol: str = jaster["protocol"]
-        self.dataset_name: str = jaster["dataset"]
-        self.category: str | None = jaster["category"]
-        self.instruction: str = jaster["instruction"]
-        self.metrics: tuple[str, ...] = (jaster["metric"], *jaster.get("further_metrics", ()))
-        self.output_length: int = jaster["output_length"]
-        self.clean: tuple[str, ...] = tuple(jaster["clean"])
         self.options = pick(JasterOptions, rest.get("metadata"))
-        self.split: str = self.options.split or jaster["split"]
-        self._style = self.options.style
+        self.split: str = self.options.split or self.block.split
+        self._style = self.options.style(self.block.prompt_style)
         self._form = self._style.name
         self._shots: dict[int, list[Shot]] = {}
+        self._file_generation = dict(rest["generation_kwargs"])
         super().__init__(
             config={
                 **rest,
                 "task_alias": self.labelled(rest, self.options.data),
                 "test_split": self.split,
-                "generation_kwargs": {"max_gen_toks": self.output_length, **rest["generation_kwargs"]},
+                "generation_kwargs": {"max_gen_toks": self.block.output_length, **self._file_generation},
                 "metric_list": [
                     {"metric": name, "aggregation": aggregation(name), "higher_is_better": True}
-                    for name in self.metrics
+                    for name in self.block.metrics
                 ],
                 "filter_list": [
                     {
                         "name": "none",  # result keys read "<metric>,none"
-                        "filter": [{"function": "lm_eval_ja_normalize", "steps": list(self.clean)}],
+                        "filter": [
+                            {"function": "lm_eval_ja_normalize", "steps": list(self.block.normalization)}
+                        ],
                     }
                 ],
             }
@@ -77,10 +76,10 @@ class JasterTask(ProtocolTask):
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
         """Open the dataset; each split is fetched and converted when it is first used."""
         self.dataset = load(
-            self.protocol,
-            self.dataset_name,
-            instruction=self.instruction,
-            max_samples=self.options.max_samples,
+            self.block.protocol,
+            self.block.dataset,
+            instruction=self.block.instruction,
+            max_samples=self.options.max_samples or self.block.questions,
             data=self.options.data,
         )
 
@@ -89,13 +88,13 @@ class JasterTask(ProtocolTask):
 
         Raises:
             OptionError: The split has fewer.
-            DataError: The train file can't be had.
+            DataError: The train file is unavailable.
         """
         if number not in self._shots:
             train = self.dataset["train"] if number else []
             if number > len(train):
                 raise OptionError(
-                    f"--num_fewshot {number} is more than the {len(train)} training examples of {self.dataset_name}"
+                    f"--num_fewshot {number} is more than the {len(train)} training examples of {self.block.dataset}"
                 )
             self._shots[number] = [
                 Shot(train[index]["input"], train[index]["output"]) for index in range(number)
@@ -138,18 +137,18 @@ class JasterTask(ProtocolTask):
 
         Raises:
             OptionError: The prompt style has no such form, or there are not that many examples.
-            DataError: The train file can't be had.
+            DataError: The train file is unavailable.
         """
         shots = self.shots(num_fewshot)
         if apply_chat_template and chat_template is not None:
             messages = self._style.messages(
-                self.instruction, shots, doc["input"], multiturn=fewshot_as_multiturn
+                self.block.instruction, shots, doc["input"], multiturn=fewshot_as_multiturn
             )
             self._form = f"{self._style.name}+chat_template" + ("+multiturn" if len(messages) > 1 else "")
             if system_instruction:
                 messages.insert(0, {"role": "system", "content": system_instruction})
             return chat_template(messages, add_generation_prompt=True)
-        text = self._style.text(self.instruction, shots, doc["input"])
+        text = self._style.text(self.block.instruction, shots, doc["input"])
         return f"{system_instruction}\n\n{text}" if system_instruction else text
 
     # ---------------------------------------------------------------- scores
@@ -159,30 +158,34 @@ class JasterTask(ProtocolTask):
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         target = self.doc_to_target(doc)
-        return {name: question_value(name, results[0], target) for name in self.metrics}
+        return {name: question_value(name, results[0], target) for name in self.block.metrics}
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {
-            "protocol": self.protocol,
-            "dataset": self.dataset_name,
-            "category": self.category,
-            "output_length": self.output_length,
+            "protocol": self.block.protocol,
+            "dataset": self.block.dataset,
+            "category": self.block.category,
+            "output_length": self.block.output_length,
             "signature": self.signature(),
-            **{f"{name}_signature": bleu_signature(_BLEU[name]) for name in self.metrics if name in _BLEU},
+            **{
+                f"{name}_signature": own()
+                for name in self.block.metrics
+                if (own := METRICS[name].signature) is not None
+            },
         }
 
     def signature(self) -> str:
         """One string that says how this task's number came to be."""
         return signature(
             {
-                "protocol": self.protocol,
+                "protocol": self.block.protocol,
                 "version": lm_eval_ja.__version__,
                 "data": ("sample-" if self.options.data == "sample" else "") + data_digest(self.eval_docs),
                 "split": self.split,
                 "shots": str(self.config.num_fewshot or 0),
                 "style": self._form,
-                "norm": "+".join(("nfkc", *self.clean)),
+                "norm": write_steps(self.block.normalization),
                 "gen": self._generation(),
                 **self.run_fields(),
             }
@@ -190,9 +193,22 @@ class JasterTask(ProtocolTask):
 
     def _generation(self) -> str:
         """How answers were generated: the protocol's way, or every setting that deviates from it."""
-        protocol = {"max_gen_toks": self.output_length, "until": ["\n\n"], "temperature": 0.0}
+        protocol = {"max_gen_toks": self.block.output_length, **self._protocol_generation()}
         given = dict(self.config.generation_kwargs or {})
         deviations = [
-            f"{name}={value}" for name, value in sorted(given.items()) if protocol.get(name) != value
+            f"{name}={given.get(name)}"
+            for name in sorted(given.keys() | protocol.keys())
+            if protocol.get(name) != given.get(name)
         ]
-        return f"deviates:{','.join(deviations)}" if deviations else f"greedy-{self.output_length}"
+        if deviations:
+            return f"deviates:{','.join(deviations)}"
+        temperature = protocol.get("temperature", 0)
+        return f"{'sampled-' + str(temperature) if temperature else 'greedy'}-{self.block.output_length}"
+
+    def _protocol_generation(self) -> Mapping[str, Any]:
+        """What the protocol says of generation; of one that nobody registered, what the task's own file says."""
+        if self.block.protocol in protocol_names():
+            for rules in load_protocol(self.block.protocol).tasks.values():
+                if rules.dataset == self.block.dataset:
+                    return rules.generation
+        return self._file_generation

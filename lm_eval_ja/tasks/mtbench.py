@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,17 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 import lm_eval_ja
-from lm_eval_ja.datasets import MTBENCH_CATEGORIES, Settings, load_mtbench
+from lm_eval_ja.datasets import Settings, load_mtbench
 from lm_eval_ja.judge import preflight
 from lm_eval_ja.judge.mtbench import THINK_END, Session, TurnRecord, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.prompts import STOP, Conversation
-from lm_eval_ja.scoring import signature
+from lm_eval_ja.protocols import load_protocol, signature
+from lm_eval_ja.results import stamp_after, write_run
 from lm_eval_ja.tasks._base import ProtocolTask
+from lm_eval_ja.tasks._block import ConversationBlock, read_block
 
 _log = logging.getLogger(__name__)
-
-TEMPERATURES: Mapping[str, float] = {
-    "writing": 0.7,
-    "roleplay": 0.7,
-    "extraction": 0.0,
-    "math": 0.0,
-    "coding": 0.0,
-    "reasoning": 0.0,
-    "stem": 0.1,
-    "humanities": 0.1,
-}
-"""Sampling temperature by category (PROTOCOL section 7)."""
-
-MAX_NEW_TOKENS = 1024
-"""Longest answer, in tokens (PROTOCOL section 7)."""
 
 _KEPT_ANSWERS = 50
 """Runs whose answers stay saved ahead of judging; at some hundred kilobytes each."""
@@ -50,10 +36,10 @@ _OTHER_METRICS = {
 
 
 class MTBenchTask(ProtocolTask):
-    """One revision of Japanese MT-Bench, whole or one category, configured by its YAML's ``mtbench`` block.
+    """Japanese MT-Bench, whole or one category, configured by its YAML's ``mtbench`` block.
 
-    The block's keys: ``revision`` (see :func:`lm_eval_ja.datasets.load_mtbench`) and, optionally, ``category``.
-    Run-time options come with ``--metadata`` or the environment, see :class:`~lm_eval_ja.judge.options.JudgeOptions`.
+    For the block see `lm_eval_ja.tasks._block.ConversationBlock`. Run-time options come with ``--metadata`` or the
+    environment, see :class:`~lm_eval_ja.judge.options.JudgeOptions`.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -64,18 +50,21 @@ class MTBenchTask(ProtocolTask):
 
         Raises:
             OptionError: An option has an unknown name or a value that cannot work.
-            DataError: The questions can't be had; the message says what to do.
+            DataError: The questions are unavailable; the message says what to do.
         """
         rest = dict(config)
         rest.pop("class", None)
-        block: dict[str, Any] = dict(rest.pop("mtbench"))
-        self.revision: str = block["revision"]
-        self.category: str | None = block.get("category")
+        self.block = read_block(
+            ConversationBlock, rest.pop("mtbench", None), f"the block `mtbench` of {rest['task']}"
+        )
         self.options = JudgeOptions.from_run(rest.get("metadata"))
         self._session = Session(rest["task"], self.options, prompts=None)
         self._form = "conversation"
         self._dropped = False
-        self.metrics = (self.category,) if self.category else MTBENCH_CATEGORIES
+        category = self.block.category
+        self._protocol = load_protocol(self.block.protocol)
+        self._average = "" if category else self._protocol.scores[0].name
+        self.metrics = (category,) if category else tuple(self.block.temperatures)
         aggregations = {**dict.fromkeys(self.metrics, "lm_eval_ja_rating_mean"), **_OTHER_METRICS}
         super().__init__(
             config={
@@ -99,7 +88,7 @@ class MTBenchTask(ProtocolTask):
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
         """Load the questions and references."""
-        questions = load_mtbench(self.revision, category=self.category, data=self.options.data)
+        questions = load_mtbench(self.block.revision, category=self.block.category, data=self.options.data)
         self.dataset = {"test": questions}
 
     def doc_to_text(self, doc: dict[str, Any], doc_to_text: Any = None) -> str:  # noqa: ARG002  # upstream's signature
@@ -115,7 +104,7 @@ class MTBenchTask(ProtocolTask):
 
         Raises:
             JudgeError: It can't; the message names the cause and the fix.
-            DataError: The judge's prompts can't be had.
+            DataError: The judge's prompts are unavailable.
             OptionError: The judge's prompts are the user's, and wrong.
         """
         self._session.ranks = kwargs.get("world_size", 1)
@@ -149,8 +138,8 @@ class MTBenchTask(ProtocolTask):
         """Generation settings: the protocol's, under those that the task's file or ``--gen_kwargs`` set."""
         own = {
             "until": [] if chat else [STOP],
-            "max_gen_toks": MAX_NEW_TOKENS,
-            "temperature": TEMPERATURES[category],
+            "max_gen_toks": self.block.max_new_tokens,
+            "temperature": self.block.temperatures[category],
         }
         given = {
             name: value for name, value in (self.config.generation_kwargs or {}).items() if value is not None
@@ -204,7 +193,7 @@ class MTBenchTask(ProtocolTask):
             A folder that `lm-eval-ja judge` can read, None if it could not be written.
         """
         task = str(self.config.task)
-        stamp = datetime.now().isoformat().replace(":", "-")  # noqa: DTZ005  # as in the harness's own file names
+        stamp = stamp_after("")
         folder = Settings.from_env().cache / "answers" / f"{task}-{stamp}-{os.getpid()}"
         results = {
             "results": {task: {"name": task, "alias": task, "sample_len": len(answers)}},
@@ -213,25 +202,20 @@ class MTBenchTask(ProtocolTask):
             "n-shot": {task: 0},
             "higher_is_better": {task: self.higher_is_better()},
         }
-        samples = [
+        samples = (
             {
                 "doc": instance.doc,
                 "arguments": {"gen_args_0": {"arg_0": instance.args[0], "arg_1": instance.args[1]}},
                 "resps": [[list(answer)]],  # one request, one response
             }
             for instance, answer in zip(self._instances, answers, strict=True)
-        ]
+        )
         try:
             folder.mkdir(parents=True)
-            for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[
-                :-_KEPT_ANSWERS
-            ]:
+            kept = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+            for old in kept[:-_KEPT_ANSWERS]:
                 shutil.rmtree(old, ignore_errors=True)
-            lines = "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
-            (folder / f"samples_{task}_{stamp}.jsonl").write_text(lines, encoding="utf-8")
-            (folder / f"results_{stamp}.json").write_text(
-                json.dumps(results, ensure_ascii=False), encoding="utf-8"
-            )
+            write_run(folder, stamp, results, {task: samples})
         except OSError as error:
             _log.warning("the answers could not be saved ahead of judging (%s)", error)
             return None
@@ -244,22 +228,22 @@ class MTBenchTask(ProtocolTask):
         """Turn one question's judgments into the task's metrics, every one of them for every question."""
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
-        return question_values(results[0], doc["category"], self.metrics)
+        return question_values(results[0], doc["category"], self.metrics, self._average)
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
-        return {"protocol": self._protocol, "category": self.category, "signature": self.signature()}
-
-    @property
-    def _protocol(self) -> str:
-        return f"mtbench-ja-{self.revision}"
+        return {
+            "protocol": self.block.protocol,
+            "category": self.block.category,
+            "signature": self.signature(),
+        }
 
     def signature(self) -> str:
         """One string that says how this task's numbers came to be."""
         data = json.dumps([[doc["turns"], doc["reference"]] for doc in self.eval_docs], ensure_ascii=False)
         return signature(
             {
-                "protocol": self._protocol,
+                "protocol": self.block.protocol,
                 "version": lm_eval_ja.__version__,
                 "data": ("sample-" if self.options.data == "sample" else "")
                 + sha256(data.encode()).hexdigest()[:12],
@@ -275,7 +259,9 @@ class MTBenchTask(ProtocolTask):
 
     def _deviations(self) -> str:
         """How answers were generated: the protocol's way, or every setting that deviates from it."""
-        protocol: dict[str, Any] = {"max_gen_toks": MAX_NEW_TOKENS, "until": []}
+        usual: dict[str, Any] = {"max_gen_toks": self.block.max_new_tokens, "until": []}
+        if self._protocol.conversation:
+            usual["max_gen_toks"] = self._protocol.conversation.max_new_tokens
         given = dict(self.config.generation_kwargs or {})
-        changed = [f"{name}={value}" for name, value in sorted(given.items()) if protocol.get(name) != value]
-        return f"deviates:{','.join(changed)}" if changed else f"per-category-{MAX_NEW_TOKENS}"
+        changed = [f"{name}={value}" for name, value in sorted(given.items()) if usual.get(name) != value]
+        return f"deviates:{','.join(changed)}" if changed else f"per-category-{usual['max_gen_toks']}"

@@ -1,6 +1,5 @@
 """Options of the jaster tasks, which reach them through the harness's ``--metadata``."""
 
-import functools
 from dataclasses import dataclass
 
 from lm_eval_ja.datasets import Data
@@ -16,7 +15,7 @@ class JasterOptions:
     """Options of every jaster task.
 
     Attributes:
-        prompt_style: ``alpaca`` (the protocol's) or ``chat``.
+        prompt_style: ``alpaca`` or ``chat``; None is the protocol's.
         prompt_preset: Name or path of a prompt preset (see :func:`lm_eval_ja.prompts.load_preset`).
         custom_prompt_template: The user's prompt template.
         custom_fewshots_template: The user's template of one few-shot chunk.
@@ -25,7 +24,7 @@ class JasterOptions:
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
     """
 
-    prompt_style: str = "alpaca"
+    prompt_style: str | None = None
     prompt_preset: str | None = None
     custom_prompt_template: str | None = None
     custom_fewshots_template: str | None = None
@@ -51,17 +50,21 @@ class JasterOptions:
                 f"max_samples is {self.max_samples!r}; it must be a positive whole number, or -1 for all questions"
             )
 
-    @functools.cached_property
-    def style(self) -> PromptStyle:
+    def style(self, usual: str) -> PromptStyle:
         """The prompt style these options describe.
+
+        Args:
+            usual: The protocol's style.
 
         Raises:
             OptionError: Unknown style, malformed template, or options that contradict each other.
         """
         if self.prompt_preset is None:
-            return make_style(self.prompt_style, self.custom_prompt_template, self.custom_fewshots_template)
-        if self.prompt_style != "alpaca" or self.custom_prompt_template or self.custom_fewshots_template:
+            templates = self.custom_prompt_template, self.custom_fewshots_template
+            unnamed = "alpaca" if any(text is not None for text in templates) else usual
+            return make_style(unnamed if self.prompt_style is None else self.prompt_style, *templates)
+        if self.prompt_style is not None or self.custom_prompt_template or self.custom_fewshots_template:
             raise OptionError(
-                "prompt_preset, prompt_style and the custom templates contradict each other: give one of them"
+                "use only one of prompt_preset, prompt_style and the custom templates: each says what the prompt is"
             )
         return load_preset(self.prompt_preset).style

@@ -12,9 +12,9 @@ import numpy as np
 import lm_eval_ja
 from lm_eval_ja.datasets import Catalog, Data, Expected, SampleDigest, Settings, Split, load, packaged
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.tasks.catalog import Entry, entries
+from lm_eval_ja.protocols import DatasetRules, load_protocol
 from lm_eval_ja.tuning._examples import FORMS, Form, make_example
-from lm_eval_ja.tuning._held_out import TRANSLATION, HeldOutQuestions, load_held_out
+from lm_eval_ja.tuning._held_out import HeldOutQuestions, is_translation, load_held_out, sorted_rules
 from lm_eval_ja.tuning._manifest import ExportedFile, Manifest, Missing, Ngrams
 from lm_eval_ja.tuning._overlap import KINDS, normalise
 from lm_eval_ja.tuning._write import (
@@ -81,7 +81,7 @@ def export_tuning(
         OptionError: Unknown protocol, dataset, split, form or container, or the folder can't be written.
         DataError: Nothing of what was asked for can be had.
     """
-    known = entries(protocol)
+    known = {rules.dataset: rules for rules in sorted_rules(load_protocol(protocol))}
     wanted = [known[name] for name in _names("dataset", datasets or tuple(known), tuple(known))]
     chosen = _names("split", splits, EXPORT_SPLITS)
     _names("form", [form], FORMS)
@@ -89,10 +89,10 @@ def export_tuning(
     settings, catalog = settings or Settings.from_env(), catalog or packaged()
     with new_folder(Path(output), force=force) as folder:
         opened = [
-            _open(entry, split, protocol, data, settings, catalog)
+            _open(rules, split, protocol, data, settings, catalog)
             for split in EXPORT_SPLITS
             if split in chosen
-            for entry in wanted
+            for rules in wanted
         ]
         sources = [source for source in opened if isinstance(source, _Source)]
         missing = [source for source in opened if isinstance(source, Missing)]
@@ -131,7 +131,7 @@ def export_tuning(
 class _Source:
     """A split to export."""
 
-    entry: Entry
+    rules: DatasetRules
     split: ExportSplit
     samples: "datasets.Dataset"
     expected: Expected | None
@@ -148,21 +148,21 @@ def _names(kind: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _open(
-    entry: Entry, split: ExportSplit, protocol: str, data: Data, settings: Settings, catalog: Catalog
+    rules: DatasetRules, split: ExportSplit, protocol: str, data: Data, settings: Settings, catalog: Catalog
 ) -> _Source | Missing:
     own: Split = "train" if split == "train" else "dev"
     try:
         samples = load(
-            entry.protocol, entry.dataset, max_samples=-1, data=data, settings=settings, catalog=catalog
+            rules.protocol, rules.dataset, max_samples=-1, data=data, settings=settings, catalog=catalog
         )[own]
     except DataError as error:
-        return Missing(protocol, entry.dataset, split, str(error))
+        return Missing(protocol, rules.dataset, split, str(error))
     if split == "dev_first100":
         samples = samples.select(range(min(_FIRST, len(samples))))
-    expected = catalog.digests.get((entry.dataset, own)) if data == "real" and split == own else None
-    urls = catalog.unit(entry.dataset, own).urls
+    expected = catalog.digests.get((rules.dataset, own)) if data == "real" and split == own else None
+    urls = catalog.unit(rules.dataset, own).urls
     licences = dict.fromkeys(catalog.source(url).licence for url in urls)
-    return _Source(entry, split, samples, expected, tuple(licences), urls)
+    return _Source(rules, split, samples, expected, tuple(licences), urls)
 
 
 class _Export:
@@ -191,8 +191,8 @@ class _Export:
             return [self._file(source, bar) for source in sources]
 
     def _file(self, source: _Source, bar: Any) -> ExportedFile:
-        entry, split = source.entry, source.split
-        path = self._writer.begin(split, entry.dataset)
+        rules, split = source.rules, source.split
+        path = self._writer.begin(split, rules.dataset)
         digest, grams = SampleDigest(), _GramCounts(self._held_out)
         kinds: Counter[str] = Counter()
         left_out = exported = 0
@@ -201,15 +201,15 @@ class _Export:
             kept: list[tuple[str, str]] = []
             rows = zip(batch["id"], batch["input"], batch["output"], strict=True)
             for index, (own_id, question, answer) in enumerate(rows, start):
-                name = f"{entry.dataset}-{index}"
+                name = f"{rules.dataset}-{index}"
                 normal = normalise(question), normalise(answer)
-                match = self._held_out.exact.find(*normal, translation=entry.category == TRANSLATION)
+                match = self._held_out.exact.find(*normal, translation=is_translation(rules))
                 if match is not None:
                     kinds.update(match.kinds)
                     self._list(
                         {
                             "ID": name,
-                            "dataset": entry.dataset,
+                            "dataset": rules.dataset,
                             "split": split,
                             "id": own_id,
                             "kinds": match.kinds,
@@ -220,7 +220,7 @@ class _Export:
                     if not self._keep:
                         left_out += 1
                         continue
-                self._writer.add(make_example(self._form, name, entry.instruction, question, answer))
+                self._writer.add(make_example(self._form, name, rules.instruction, question, answer))
                 digest.add(question, answer)
                 exported += 1
                 kept.append(normal)
@@ -229,7 +229,7 @@ class _Export:
         file_digest = self._writer.end()
         expected = source.expected
         return ExportedFile(
-            dataset=entry.dataset,
+            dataset=rules.dataset,
             split=split,
             path=path,
             available=len(source.samples),
@@ -273,7 +273,7 @@ def _prove(
     folder: Path,
     files: Sequence[ExportedFile],
     held_out: HeldOutQuestions,
-    known: Mapping[str, Entry],
+    known: Mapping[str, DatasetRules],
 ) -> tuple[int, int]:
     """Read the examples back and look every one up once more.
 
@@ -284,7 +284,7 @@ def _prove(
     for dataset, question, answer in read_back(
         container, folder, {file.path: file.dataset for file in files}
     ):
-        translation = known[dataset].category == TRANSLATION
+        translation = is_translation(known[dataset])
         read += 1
         found += (
             held_out.exact.find(normalise(question), normalise(answer), translation=translation) is not None

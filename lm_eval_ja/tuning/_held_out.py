@@ -14,13 +14,19 @@ from lm_eval_ja.datasets import (
     load_mtbench,
 )
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.scoring import protocol_names
-from lm_eval_ja.tasks.catalog import Entry, entries
+from lm_eval_ja.protocols import DatasetRules, Protocol, load_protocol, protocol_names
 from lm_eval_ja.tuning._manifest import HeldOutSplit, Missing
 from lm_eval_ja.tuning._overlap import GramIndex, HeldOut, Place, normalise
 
-TRANSLATION = "MT"
-"""Category of the translations, whose pairs are asked in both directions."""
+
+def sorted_rules(protocol: Protocol) -> list[DatasetRules]:
+    """A protocol's datasets, sorted by name."""
+    return sorted(protocol.tasks.values(), key=lambda rules: rules.dataset)
+
+
+def is_translation(rules: DatasetRules) -> bool:
+    """Whether a dataset is of translations, whose pairs are asked in both directions."""
+    return any(metric.startswith("bleu_") for metric in rules.metrics)
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,21 @@ def load_held_out(*, hold_dev: bool, data: Data, settings: Settings, catalog: Ca
 
     shelf = _Shelf(data, settings, catalog)
     wanted = list(_wanted(hold_dev=hold_dev))
-    for protocol, entry, split in tqdm(
+    for protocol, rules, split in tqdm(
         wanted, desc="reading held-out questions", unit="split", delay=2, leave=False
     ):
-        shelf.hold(protocol, entry, split)
+        shelf.hold(protocol, rules, split)
     for revision in MTBENCH_REVISIONS:
         shelf.hold_mtbench(revision)
     return HeldOutQuestions(shelf.exact, GramIndex(shelf.texts), tuple(shelf.splits), tuple(shelf.missing))
 
 
-def _wanted(*, hold_dev: bool) -> Iterator[tuple[str, Entry, Split]]:
+def _wanted(*, hold_dev: bool) -> Iterator[tuple[str, DatasetRules, Split]]:
     for protocol in protocol_names():
-        for entry in entries(protocol).values():
-            yield protocol, entry, "test"
-            if entry.split == "dev" and hold_dev:
-                yield protocol, entry, "dev"
+        for rules in sorted_rules(load_protocol(protocol)):
+            yield protocol, rules, "test"
+            if rules.split == "dev" and hold_dev:
+                yield protocol, rules, "dev"
 
 
 @dataclass
@@ -80,22 +86,22 @@ class _Shelf:
     splits: list[HeldOutSplit] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
 
-    def hold(self, protocol: str, entry: Entry, split: Split) -> None:
+    def hold(self, protocol: str, rules: DatasetRules, split: Split) -> None:
         """Take in a split of a dataset."""
         try:
             samples = load(
-                entry.protocol,
-                entry.dataset,
+                rules.protocol,
+                rules.dataset,
                 max_samples=-1,
                 data=self.data,
                 settings=self.settings,
                 catalog=self.catalog,
             )[split]
         except DataError as error:
-            self.missing.append(Missing(protocol, entry.dataset, split, str(error)))
+            self.missing.append(Missing(protocol, rules.dataset, split, str(error)))
             return
         rows = zip(samples["id"][:], samples["input"][:], samples["output"][:], strict=True)
-        self._add(protocol, entry.dataset, split, rows, translation=entry.category == TRANSLATION)
+        self._add(protocol, rules.dataset, split, rows, translation=is_translation(rules))
 
     def hold_mtbench(self, revision: str) -> None:
         """Take in the questions of a revision of MT-Bench, each turn for itself, with its reference answer."""

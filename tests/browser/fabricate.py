@@ -19,7 +19,7 @@ from typing import Any
 
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.metrics import METRICS, gold, normalize
-from lm_eval_ja.scoring import Score, group_score
+from lm_eval_ja.protocols import Score, group_score
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = {"data": "sample"}

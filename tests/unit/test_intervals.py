@@ -15,7 +15,7 @@ from made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, qu
 from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import make_leaderboards
 from lm_eval_ja.results import RunSet
-from lm_eval_ja.scoring import (
+from lm_eval_ja.protocols import (
     QuestionRating,
     Score,
     average,

@@ -209,7 +209,7 @@ def test_a_request_is_plain_data_of_constant_size():
 def test_ratings_survive_pickle_and_aggregate():
     import pickle
 
-    from lm_eval_ja.scoring import (
+    from lm_eval_ja.protocols import (
         QuestionRating,
         mtbench_average,
         mtbench_average_stderr,

@@ -7,7 +7,7 @@ import pytest
 
 from lm_eval_ja.analysis import make_leaderboards
 from lm_eval_ja.results import read_runs
-from lm_eval_ja.scoring import Missing
+from lm_eval_ja.protocols import Missing
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above

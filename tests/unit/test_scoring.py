@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS
-from lm_eval_ja.scoring import (
+from lm_eval_ja.protocols import (
     Category,
     Member,
     Missing,
@@ -245,7 +245,7 @@ def test_unknown_protocol_is_named_with_the_choices():
 
 def test_definitions_ship_with_an_installed_package(tmp_path):
     """The wheel's content decides, so ask a fresh interpreter far from the repository."""
-    code = "from lm_eval_ja.scoring import load_protocol; print(load_protocol('neo').title)"
+    code = "from lm_eval_ja.protocols import load_protocol; print(load_protocol('neo').title)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.scoring import KEY_ORDER, parse_signature, signature
+from lm_eval_ja.protocols import KEY_ORDER, parse_signature, signature
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)  # lone surrogates included
 KEYS = st.sampled_from(KEY_ORDER) | st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True)

@@ -1,0 +1,217 @@
+"""Judging answers that were saved earlier: by a run without a judge, or once more with another one.
+
+Reads the harness's own result and sample files, needs no model, and writes new files beside the old ones.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm_eval_ja.errors import DataError
+from lm_eval_ja.judge import rating_average, rating_average_stderr, rating_mean, rating_stderr
+from lm_eval_ja.judge.mtbench import Session, make_record, question_values
+from lm_eval_ja.judge.options import JudgeOptions
+from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
+from lm_eval_ja.rescoring._groups import put_group
+from lm_eval_ja.results import (
+    ResultsFile,
+    find_results,
+    mapping,
+    read_lines,
+    read_results,
+    stamp_after,
+    write_run,
+)
+
+Aggregation = tuple[Callable[[Sequence[Any]], float], Callable[[Sequence[Any]], Any] | None]
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """A run that was judged.
+
+    Attributes:
+        results: The results in the harness's own form.
+        path: The new results file; None if nothing was written.
+        reason: Why nothing was written; None if something was.
+    """
+
+    results: Mapping[str, Any]
+    path: Path | None
+    reason: str | None = None
+
+
+def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
+    """Find the newest run of every model below a folder, of those that have MT-Bench answers.
+
+    Returns:
+        The runs, and what is wrong with files that could not be read.
+
+    Raises:
+        OptionError: The path does not exist.
+        DataError: There are no such runs.
+    """
+    found = find_results(path)
+    if not found:
+        raise DataError(f"{path} has no results_*.json: give the --output_path of a run of lm_eval")
+    runs: dict[Path, ResultsFile] = {}
+    problems = []
+    for results in reversed(found):  # the date in the name sorts
+        if results.parent in runs:
+            continue
+        try:
+            file = read_results(results)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        if _tasks(file):
+            runs[results.parent] = file
+    if not runs:
+        raise DataError(
+            f"{path} has results, but no MT-Bench answers: run lm_eval with --tasks nejumi_mtbench --log_samples"
+            + "".join(f"; {problem}" for problem in problems)
+        )
+    return list(reversed(runs.values())), problems
+
+
+def _tasks(run: ResultsFile) -> list[str]:
+    """The MT-Bench tasks of a run whose answers are saved."""
+    return [
+        name
+        for name in run.ours
+        if find_conversation(str(run.metadata(name).get("protocol", ""))) and run.samples(name).is_file()
+    ]
+
+
+def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
+    """Judge a run's MT-Bench answers and write the run again, with a new date.
+
+    A judge that rated nothing (a dry run, a cost limit, a judge that is down) leaves the run as it is: no file without
+    ratings stands in the way of an older one that has some.
+
+    Args:
+        run: The run.
+        options: The judge; its ``data`` is taken from the run.
+
+    Returns:
+        What was judged and written.
+
+    Raises:
+        DataError: The run's files are damaged.
+        OptionError: The judge's prompts are the user's, and wrong.
+    """
+    results: dict[str, Any] = {
+        **run.raw,
+        **{
+            key: dict(mapping(run.raw.get(key))) for key in ("results", "configs", "groups", "group_subtasks")
+        },
+    }
+    written: dict[str, list[dict[str, Any]]] = {}
+    reasons: list[str] = []
+    for task in _tasks(run):
+        metadata = dict(run.metadata(task))
+        protocol = load_protocol(str(metadata["protocol"]))
+        samples = _read_samples(run.samples(task))
+        own = dataclasses.replace(options, data=metadata.get("data", "real"))
+        session = Session(task, own, own.prompts())
+        category = metadata.get("category")
+        conversation = protocol.conversation
+        categories = (category,) if category else tuple(conversation.temperatures if conversation else ())
+        judged, reason = _judge_samples(
+            session, samples, categories, "" if category else protocol.scores[0].name
+        )
+        if reason is not None:
+            reasons.append(reason)
+            continue
+        written[task] = judged
+        results["results"][task] = {**results["results"][task], **_aggregate(judged, categories)}
+        fields = {
+            name: value
+            for name, value in parse_signature(metadata["signature"]).items()
+            if not name.startswith("judge")
+        }
+        metadata["signature"] = signature({**fields, **session.signature_fields()})
+        _replace_options(metadata, own)
+        results["configs"][task] = {**results["configs"][task], "metadata": metadata}
+    if not written:
+        return Rejudged(results, None, "; ".join(dict.fromkeys(reasons)))
+    for name in protocol_names():
+        for node in reversed(tuple(load_protocol(name).nodes())):
+            if node.name in results["group_subtasks"]:
+                put_group(results, node)
+    samples_of: dict[str, Any] = {task: written.get(task, run.samples(task)) for task in run.ours}
+    return Rejudged(results, write_run(run.path.parent, stamp_after(run.stamp), results, samples_of))
+
+
+def _replace_options(metadata: dict[str, Any], options: JudgeOptions) -> None:
+    """Have the task's metadata name this judge's options, in place of those of the run's."""
+    for field in dataclasses.fields(JudgeOptions):
+        if field.name.startswith("judge_"):
+            metadata.pop(field.name, None)
+            if (value := getattr(options, field.name)) != field.default:
+                metadata[field.name] = value
+
+
+def _judge_samples(
+    session: Session, samples: Sequence[Mapping[str, Any]], categories: Sequence[str], average: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """New samples: the old ones with new judgments and ratings. And why none has a rating, if none has."""
+    answers, visible, docs = [], [], []
+    for sample in samples:
+        ((answer, *_padding),) = sample["resps"]
+        chat = sample["arguments"]["gen_args_0"]["arg_1"]["chat"]
+        answers.append(answer)
+        visible.append(session.visible(answer, chat=chat))
+        docs.append(sample["doc"])
+    judged = session.judge(docs, visible)
+    turns = [turn for pair in judged for turn in pair]
+    reason = None
+    if turns and all(turn["rating"] is None for turn in turns):
+        reason = "; ".join(sorted({str(turn["reason"]) for turn in turns})[:3])
+    records = [
+        make_record(seen, answer[2], pair)
+        for seen, answer, pair in zip(visible, answers, judged, strict=True)
+    ]
+    return [
+        {
+            **sample,
+            "filtered_resps": [record],
+            **question_values(record, sample["doc"]["category"], categories, average),
+        }
+        for sample, record in zip(samples, records, strict=True)
+    ], reason
+
+
+def _aggregate(samples: Sequence[Mapping[str, Any]], categories: Sequence[str]) -> dict[str, Any]:
+    """The task's entries in the results, as the harness computes them."""
+    functions: dict[str, Aggregation] = {
+        **dict.fromkeys((*categories, "turn_1", "turn_2"), (rating_mean, rating_stderr)),
+        "score": (rating_average, rating_average_stderr),
+        "unscored": (sum, None),
+    }
+    entry: dict[str, Any] = {}
+    for name, (mean, stderr) in functions.items():
+        items = [sample[name] for sample in samples]
+        entry[f"{name},none"] = mean(items)
+        entry[f"{name}_stderr,none"] = "N/A" if stderr is None or len(items) < 2 else stderr(items)  # noqa: PLR2004
+    return entry
+
+
+def _read_samples(path: Path) -> list[dict[str, Any]]:
+    samples = []
+    for number, sample in read_lines(path):
+        try:
+            if sample is None:
+                raise ValueError("no JSON")  # noqa: TRY301  # one way to report a line
+            (
+                sample["doc"]["turns"],
+                sample["doc"]["reference"],
+                sample["resps"][0],
+                sample["arguments"]["gen_args_0"],
+            )
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise DataError(f"{path}, line {number}: not a logged MT-Bench sample ({error!r})") from error
+        samples.append(sample)
+    return samples
