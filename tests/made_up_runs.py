@@ -1,4 +1,4 @@
-"""Runs made of plain numbers, as `lm_eval_ja.report.read_runs` would return them: for tests and benchmarks."""
+"""Runs made of plain numbers, as `lm_eval_ja.results.read_runs` would return them: for tests and benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lm_eval_ja.results import Judgment, Question, Run, TaskResult, Turn
 from lm_eval_ja.protocols import Score, load_protocol
+from lm_eval_ja.results import JudgeReply, Question, Run, TaskResult, Turn
 
 CATEGORIES = ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
 NEO = load_protocol("neo")
-METRICS = {member.dataset: member.metric for category in NEO.categories for member in category.members}
+METRICS = {rules.dataset: rules.metric for rules in NEO.tasks.values() if rules.category}
 
 
 def question(dataset: str, index: int, score: float | None, **changes: Any) -> Question:
@@ -48,7 +48,7 @@ def conversation(index: int, category: str, ratings: Sequence[Sequence[float]]) 
             reason=None if own else "unparsable",
             spread=None,
             messages=(),
-            judgments=tuple(Judgment(float(rating), None, "", "judge") for rating in own),
+            judgments=tuple(JudgeReply(float(rating), None, "", "judge") for rating in own),
         )
         for number, own in enumerate(ratings, 1)
     )
@@ -60,16 +60,21 @@ def conversation(index: int, category: str, ratings: Sequence[Sequence[float]]) 
 def task(name: str, dataset: str, questions: Sequence[Question]) -> TaskResult:
     """A task with the score that the harness would have given it."""
     if dataset.startswith("mtbench"):
-        means = []
+        means = {}
         for category in dict.fromkeys(own.category for own in questions):
             turns = [turn.rating for own in questions if own.category == category for turn in own.turns]
-            means.append(
-                np.mean([np.nan if turn is None else turn for turn in turns if turn is not None] or [np.nan])
-            )
-        score, protocol, metric = float(np.mean(means)), "mtbench-ja-neo", "score"
+            means[category] = float(np.mean([turn for turn in turns if turn is not None] or [np.nan]))
+        whole = len(means) in (1, len(CATEGORIES))  # one category is a task of its own
+        score, protocol, metric = (
+            float(np.mean(list(means.values()))) if whole else np.nan,
+            "mtbench-ja-neo",
+            "score",
+        )
+        values_of = {name: mean for name, mean in means.items() if not np.isnan(mean)}
     else:
         values = [np.nan if own.score is None else own.score for own in questions]
         score, protocol, metric = float(np.mean(values)), "neo", METRICS.get(dataset, "exact_match")
+        values_of = {}
     return TaskResult(
         task=name,
         protocol=protocol,
@@ -77,7 +82,7 @@ def task(name: str, dataset: str, questions: Sequence[Question]) -> TaskResult:
         category="",
         metric=metric,
         score=None if np.isnan(score) else Score(score),
-        values={},
+        values=values_of if np.isnan(score) else {**values_of, metric: score},
         stderrs={},
         signature={"protocol": protocol, "data": f"made-up-{dataset}", "split": "test"},
         signature_text="",

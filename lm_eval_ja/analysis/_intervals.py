@@ -8,7 +8,6 @@ were judged repeatedly, the judgings are drawn too. All runs that answered the s
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 
@@ -186,13 +185,14 @@ def run_leaves(run: Run) -> dict[str, Leaf]:
     """
     leaves: dict[str, Leaf] = {}
     for task in sorted(run.tasks.values(), key=in_order):
-        own = [make_leaf(name, questions) for name, questions in task_questions(task)]
-        if not own or task.score is None or task.asked not in (None, len(task.questions)):
+        if task.asked not in (None, len(task.questions)):
             continue
-        if not task.is_mtbench and not np.isfinite(own[0].values).all():
-            continue
-        if math.isclose(fmean(leaf.mean for leaf in own), task.score.value, abs_tol=_AGREES):
-            leaves |= {leaf.name.name: leaf for leaf in own}
+        for name, questions in task_questions(task):
+            leaf = make_leaf(name, questions)
+            reported = task.values.get(leaf.questions[0].category if task.is_mtbench else task.metric)
+            whole = task.is_mtbench or np.isfinite(leaf.values).all()
+            if reported is not None and whole and math.isclose(leaf.mean, reported, abs_tol=_AGREES):
+                leaves[name.name] = leaf
     return leaves
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.report._wandb import log_to_wandb
 from lm_eval_ja.results import read_runs
-from lm_eval_ja.protocols import load_protocol
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from judge_server import JudgeServer

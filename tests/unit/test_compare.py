@@ -263,4 +263,4 @@ def test_the_seed_decides_everything(pair):
 def test_names_are_those_of_the_protocol(compared):
     labels = {own.name.label for own in compared.differences}
     assert labels >= {"Overall", "AVG_jaster", "AVG_mtbench", *METRICS, *CATEGORIES}
-    assert labels >= {category.name for category in NEO.categories}
+    assert labels >= {node.label for node in NEO.nodes()}

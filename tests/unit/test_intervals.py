@@ -10,20 +10,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, question, run, whole_run
+from made_up_runs import CATEGORIES, METRICS, jaster_task, mtbench_task, question, run, whole_run
 
 from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import make_leaderboards
 from lm_eval_ja.results import RunSet
-from lm_eval_ja.protocols import (
-    QuestionRating,
-    Score,
-    average,
-    category_scores,
-    mtbench_average,
-    mtbench_average_stderr,
-    overall,
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,39 +27,60 @@ def found(whole):
     return bootstrap_intervals([whole])["model"]
 
 
+MEMBERS = {
+    "NLI": ("jamp", "janli", "jnli", "jsem", "jsick"),
+    "QA": ("jemhopqa", "niilc"),
+    "RC": ("jsquad",),
+    "MC": ("jcommonsenseqa",),
+    "MR": ("mawps",),
+    "EL": ("chabsa",),
+    "FA": ("wiki_reading", "wiki_ner", "wiki_dependency", "wiki_pas", "wiki_coreference"),
+}
+
+
+def mean(pairs):
+    """Mean of (value, standard error) pairs of independent scores."""
+    values, errors = zip(*pairs, strict=True)
+    return statistics.fmean(values), sum(error**2 for error in errors) ** 0.5 / len(pairs)
+
+
 def scores_of(own):
-    """The scores by the package's own definitions, from plain lists of questions."""
-    datasets = {
-        task.dataset: Score(
-            statistics.fmean(question.score for question in task.questions),
-            statistics.stdev(question.score for question in task.questions) / len(task.questions) ** 0.5,
+    """Neo's scores from plain lists of questions, by loops that share no code with the package."""
+    scores = {}
+    for task in own.tasks.values():
+        if not task.is_mtbench:
+            items = [question.score for question in task.questions]
+            scores[task.task] = statistics.fmean(items), statistics.stdev(items) / len(items) ** 0.5
+    for category, members in MEMBERS.items():
+        scores[f"nejumi_jaster_{category.lower()}"] = mean(
+            [scores[f"nejumi_jaster_{name}"] for name in members]
         )
-        for task in own.tasks.values()
-        if not task.is_mtbench
-    }
-    rated = [
-        QuestionRating([turn.rating for turn in question.turns], question.category)
-        for question in own.tasks["nejumi_mtbench"].questions
-    ]
-    categories = category_scores(NEO, datasets)
-    jaster = average(NEO, categories)
-    mtbench = Score(mtbench_average(rated), mtbench_average_stderr(rated))
-    return datasets, categories, jaster, mtbench, overall(jaster, mtbench)
+    scores["nejumi_jaster"] = mean([scores[f"nejumi_jaster_{category.lower()}"] for category in MEMBERS])
+    for category in CATEGORIES:
+        questions = [
+            question for question in own.tasks["nejumi_mtbench"].questions if question.category == category
+        ]
+        means = [statistics.fmean(turn.rating for turn in question.turns) for question in questions]
+        scores[f"nejumi_mtbench_{category}"] = (
+            statistics.fmean(means),
+            statistics.stdev(means) / len(means) ** 0.5,
+        )
+    scores["nejumi_mtbench"] = mean([scores[f"nejumi_mtbench_{category}"] for category in CATEGORIES])
+    rating, error = scores["nejumi_mtbench"]
+    scores["nejumi"] = mean([scores["nejumi_jaster"], (rating / 10, error / 10)])
+    return scores
 
 
 def test_values_and_standard_errors_are_those_of_the_definitions(whole, found):
-    datasets, categories, jaster, mtbench, total = scores_of(whole)
-    expected = {NEO.task(name): score for name, score in datasets.items()}
-    expected |= {category.group: categories[category.name] for category in NEO.categories}
-    expected |= {"nejumi_jaster": jaster, "nejumi_mtbench": mtbench, "nejumi": total}
-    for name, score in expected.items():
+    expected = scores_of(whole)
+    for name, (value, stderr) in expected.items():
         own = found.scores[name]
-        assert own.value == pytest.approx(score.value), name
+        assert own.value == pytest.approx(value), name
         # 2,000 resamples know a standard deviation to about 1.6 %.
-        assert own.stderr == pytest.approx(score.stderr, rel=0.08), name
+        assert own.stderr == pytest.approx(stderr, rel=0.08), name
         assert own.low <= own.value <= own.high, name
-        assert own.high - own.low == pytest.approx(2 * 1.96 * score.stderr, rel=0.12), name
-    assert set(found.scores) == set(expected) | {f"nejumi_mtbench_{name}" for name in CATEGORIES}
+        assert own.high - own.low == pytest.approx(2 * 1.96 * stderr, rel=0.12), name
+    assert set(found.scores) == set(expected)
     assert [name.level for name in found.names] == [
         "overall",
         *["average"] * 2,
@@ -88,7 +100,7 @@ def test_published_names_find_their_intervals(found):
 
 
 def test_a_plain_loop_gives_the_same_interval():
-    """Questions drawn one by one with Python's own generator, added up by lm_eval_ja.scoring: no code in common."""
+    """Questions drawn one by one with Python's own generator, added up by loops: no code in common."""
     own = whole_run("model", np.random.default_rng(3))
     rng = random.Random(7)
     drawn = []
@@ -103,8 +115,8 @@ def test_a_plain_loop_gives_the_same_interval():
             else:
                 questions = [rng.choice(task.questions) for _ in task.questions[1:]]
             resampled[task.task] = replace(task, questions=tuple(questions))
-        _, _, jaster, mtbench, total = scores_of(replace(own, tasks=resampled))
-        drawn.append((total.value, jaster.value, mtbench.value))
+        scores = scores_of(replace(own, tasks=resampled))
+        drawn.append([scores[name][0] for name in ("nejumi", "nejumi_jaster", "nejumi_mtbench")])
     found = bootstrap_intervals([own], resamples=4000)["model"]
     for index, name in enumerate(("nejumi", "nejumi_jaster", "nejumi_mtbench")):
         values = sorted(row[index] for row in drawn)
@@ -148,8 +160,8 @@ UNKNOWN = {
     "a torn samples file": lambda own: changed(
         own, "nejumi_jaster_niilc", questions=own.tasks["nejumi_jaster_niilc"].questions[:-1]
     ),
-    "samples of other results": lambda own: changed(own, "nejumi_jaster_niilc", score=Score(0.123)),
-    "a NaN score": lambda own: changed(own, "nejumi_jaster_niilc", score=None),
+    "samples of other results": lambda own: changed(own, "nejumi_jaster_niilc", values={"char_f1": 0.123}),
+    "a NaN score": lambda own: changed(own, "nejumi_jaster_niilc", score=None, values={}),
     "a question without score": lambda own: changed(
         own,
         "nejumi_jaster_niilc",
@@ -174,12 +186,12 @@ def test_one_question_has_no_spread():
     assert scores["nejumi_jaster_mawps"].value == 0.5
 
 
-def test_a_limited_mtbench_counts_the_categories_that_were_asked():
+def test_a_limited_mtbench_has_its_categories_but_no_average():
     rated = {"coding": [[[2], [4]], [[6], [8]]], "math": [[[1], [1]], [[3], [3]]]}
     own = bootstrap_intervals([run("limited", [mtbench_task(rated)])])["limited"]
-    assert own.avg_mtbench.value == pytest.approx((5 + 2) / 2)
-    assert own.overall is None
-    assert "nejumi" not in own.scores, "no score over averages that were not run"
+    assert own.avg_mtbench is None
+    assert (own.labelled("coding").value, own.labelled("math").value) == (5.0, 2.0)
+    assert own.labelled("stem") is None
 
 
 def test_unscored_turns_are_left_out_of_the_mean():
@@ -230,7 +242,7 @@ def test_correlations_have_no_interval():
     task = replace(
         jaster_task("jamp", [0.0, 1.0]), task="nejumi_jaster_jsts", dataset="jsts", metric="pearson"
     )
-    assert "nejumi_jaster_jsts" not in bootstrap_intervals([run("m", [task])])["m"].scores
+    assert bootstrap_intervals([run("m", [task])])["m"].scores == {"nejumi_jaster_jsts": None}
 
 
 def test_ranks_hold_the_better_and_tell_what_is_too_close():

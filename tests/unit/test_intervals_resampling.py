@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_eval_ja.analysis._intervals import array_mean
+from lm_eval_ja.analysis._intervals import mean_array
 from lm_eval_ja.analysis._resampling import (
-    Mean,
     bootstrap_means,
     generator,
     holm,
-    macro_means,
     percentile_interval,
     question_means,
     rank_intervals,
@@ -22,6 +20,7 @@ from lm_eval_ja.analysis._resampling import (
     sign_flips,
     two_sided_p,
 )
+from lm_eval_ja.protocols import Leaf, Member, Node, evaluate, mean_number
 
 
 def loop_mean(questions):
@@ -91,14 +90,6 @@ def test_two_questions_are_the_least():
     assert percentile_interval(found[0]) is None
 
 
-def test_missing_members_make_a_mean_missing():
-    tree = [Mean("inner", (("a", 1.0), ("b", 10.0))), Mean("outer", (("inner", 1.0), ("c", 1.0)))]
-    mean = lambda values: sum(values) / len(values)  # noqa: E731  # shorter than a def here
-    assert macro_means({"a": 1.0, "b": 5.0, "c": 0.25}, tree, mean)["outer"] == 0.5
-    assert macro_means({"a": 1.0, "c": 0.25}, tree, mean) == {"a": 1.0, "c": 0.25}
-    assert "inner" in macro_means({"a": 1.0, "b": 5.0}, tree, mean)
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 4), min_size=5, max_size=5), min_size=1, max_size=5))
 def test_ranks_agree_with_counting(rows):
@@ -145,13 +136,19 @@ def test_holm_agrees_with_its_definition(p_values):
 # ----------------------------------------------------------------------------------------------------- simulation
 
 SIZES = (100, 100, 20, 100, 20)
-TREE = [
-    Mean("first", (("0", 1.0), ("1", 1.0), ("2", 1.0))),
-    Mean("second", (("3", 1.0), ("4", 1.0))),
-    Mean("ratings", tuple((f"r{index}", 1.0) for index in range(8))),
-    Mean("average", (("first", 1.0), ("second", 1.0))),
-    Mean("overall", (("average", 1.0), ("ratings", 10.0))),
-]
+
+
+def node(name, members, scale=1.0):
+    return Node(name, name, tuple(map(Member, members)), "made-up", scale)
+
+
+def leaves(*names, scale=1.0):
+    return [Leaf(name, name, name, "score", scale) for name in names]
+
+
+FIRST, SECOND = node("first", leaves("0", "1", "2")), node("second", leaves("3", "4"))
+RATINGS = node("ratings", leaves(*(f"r{index}" for index in range(8)), scale=10.0), 10.0)
+TREE = node("overall", [node("average", [FIRST, SECOND]), RATINGS])
 TRUE_MEANS = (0.3, 0.55, 0.4, 0.9, 0.25)
 
 
@@ -169,10 +166,10 @@ def simulate(rng, judgings):
     return leaves
 
 
-TRUTH = macro_means(
-    {**{str(i): mean for i, mean in enumerate(TRUE_MEANS)}, **{f"r{i}": 5.0 for i in range(8)}},
+TRUTH = evaluate(
     TREE,
-    lambda values: sum(values) / len(values),
+    {**{str(i): mean for i, mean in enumerate(TRUE_MEANS)}, **{f"r{i}": 5.0 for i in range(8)}},
+    mean_number,
 )
 
 
@@ -186,7 +183,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(judgings):
             name: bootstrap_means(values[None], resamples=500, seed=0, name=name)[0]
             for name, values in simulate(rng, judgings).items()
         }
-        samples = macro_means(drawn, TREE, array_mean)
+        samples = evaluate(TREE, drawn, mean_array)
         for name in covered:
             low, high = percentile_interval(samples[name])
             covered[name] += low <= TRUTH[name] <= high
@@ -204,9 +201,7 @@ def compare(first, second, seed):
         turns = np.full(len(change), float(values.shape[1]))
         flipped[name] = sign_flips(change, turns, permutations=400, seed=seed, name=name)
         means[name] = np.subtract(*question_means(both)[::-1])[None]
-    sampled, flips, observed = (
-        macro_means(own, TREE, array_mean)["overall"] for own in (drawn, flipped, means)
-    )
+    sampled, flips, observed = (evaluate(TREE, own, mean_array)["overall"] for own in (drawn, flipped, means))
     return two_sided_p(float(observed[0]), flips), percentile_interval(sampled)
 
 

@@ -97,8 +97,8 @@ def test_files_with_other_settings_are_not_mixed(tmp_path):
     )
     s.write_run(tmp_path, [s.mtbench([talk], {"score": 7.0})], date="2026-11-02T10-00-00.0")
     runs = read_runs([tmp_path])
-    assert set(runs.runs[0].tasks) == {"nejumi_mtbench"}
-    assert kinds(runs) == {"older"}
+    assert [set(run.tasks) for run in runs.runs] == [{"nejumi_jaster_jnli"}, {"nejumi_mtbench"}]
+    assert len({run.key for run in runs.runs}) == 2
 
 
 def test_nan_is_no_score(tmp_path):

@@ -9,15 +9,15 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from lm_eval_ja.tasks.catalog import entries
 
 from lm_eval_ja.cli import main
 from lm_eval_ja.datasets import load
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, gold, normalize
+from lm_eval_ja.protocols import Missing, Score
 from lm_eval_ja.rescoring import rescore, write_results
 from lm_eval_ja.results import read_runs
-from lm_eval_ja.protocols import Missing, Score
-from lm_eval_ja.tasks.catalog import entries
 
 METADATA = '{"data": "sample", "max_samples": -1}'
 NOISE = (

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.analysis import make_leaderboards
-from lm_eval_ja.results import read_runs
 from lm_eval_ja.protocols import Missing
+from lm_eval_ja.results import read_runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above
@@ -54,12 +54,12 @@ def test_what_lacks_a_member_is_missing_not_zero(tmp_path):
     assert row.scores["nejumi_jaster"] == Missing(("QA",), 7)
     assert leaderboard.primary == "nejumi_jaster_nli"
     assert "niilc" not in {column.label for column in leaderboard.columns}
-    assert row.rank == 1
+    assert row.rank is None  # the first place among those without an average is no place on the leaderboard
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("n", "10of100"), ("data", "other"), ("shots", "4"), ("split", "dev"), ("style", "chat"), ("gen", "deviates:x=1"),
+    [("data", "other"), ("shots", "4"), ("split", "dev"), ("style", "chat"), ("gen", "deviates:x=1"),
      ("sys", "abcd"), ("norm", "nfkc")],
 )  # fmt: skip
 def test_what_can_change_a_score_separates(tmp_path, field, value):
@@ -147,3 +147,38 @@ def test_categories_run_as_tasks_of_their_own_add_up(tmp_path):
     (leaderboard,) = leaderboards(tmp_path)
     assert leaderboard.rows[0].scores["nejumi_mtbench"].value == 4.5
     assert leaderboard.rows[0].scores["nejumi_mtbench_writing"].value == 8.0
+
+
+def test_a_limited_run_is_partial_and_ranked_nowhere(tmp_path):
+    s.write_run(tmp_path / "a", s.whole_jaster(dict.fromkeys(s.CATEGORIES, 0.4)), model="a")
+    limited = dict.fromkeys(s.CATEGORIES, 1.0)
+    for model in ("b", "c"):
+        s.write_run(tmp_path / model, s.whole_jaster(limited, n="5of100"), model=model)
+    whole, part = leaderboards(tmp_path)
+    assert [(row.run.key, row.rank) for row in whole.rows] == [("a", 1)]
+    assert (whole.partial, part.partial) == ("", "5 of 100")
+    assert [(row.run.key, row.rank) for row in part.rows] == [("b", None), ("c", None)]
+    assert [(d.setting, d.here, d.there) for d in part.differences] == [("n", "5of100", "100")]
+
+
+def test_few_questions_by_max_samples_are_partial_too(tmp_path):
+    s.write_run(tmp_path, s.whole_jaster(n="5"))
+    (leaderboard,) = leaderboards(tmp_path)
+    assert leaderboard.partial == "5 of 100"
+
+
+def test_mtbench_of_some_categories_is_missing_not_their_mean(tmp_path):
+    s.write_run(tmp_path, [*s.whole_jaster(), s.mtbench([TALK], {"coding": 5.0, "math": 5.5, "score": 5.25})])
+    (leaderboard,) = leaderboards(tmp_path)
+    scores = leaderboard.rows[0].scores
+    lacking = tuple(name for name in CATEGORIES if name not in ("coding", "math"))
+    assert scores["nejumi_mtbench"] == Missing(lacking, 8)
+    assert scores["nejumi"] == Missing(("AVG_mtbench",), 2)
+    assert leaderboard.primary == "nejumi_jaster"
+
+
+def test_mtbench_alone_has_a_leaderboard_of_its_own(tmp_path):
+    s.write_run(tmp_path, [s.mtbench([TALK], RATINGS)])
+    (leaderboard,) = leaderboards(tmp_path)
+    assert leaderboard.protocol == "mtbench-ja-neo"
+    assert leaderboard.rows[0].rank == 1
