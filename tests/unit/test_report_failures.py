@@ -212,3 +212,25 @@ def test_readings_of_hostile_texts_end(text):
 )  # fmt: skip
 def test_languages(prediction, gold, closed, other):
     assert other_language(prediction, gold, closed=closed) is other
+
+
+def classes(tmp_path, task):
+    s.write_run(tmp_path, [task])
+    (failures,) = analyse(read_runs([tmp_path]).runs[0]).values()
+    return [finding.outcome.value for finding in failures.findings]
+
+
+def test_a_share_of_bleu_is_no_correct_answer(tmp_path):
+    """BLEU goes to 100: 18 of 100 once counted as full score."""
+    lines = [s.question("alt-e-to-j-test-0", "これは猫", 18.0, gold="これは犬です")]
+    task = s.task("alt-e-to-j", "bleu_ja", lines, protocol="llm_jp_eval", norm="nfkc")
+    task["name"] = "llm_jp_eval_alt-e-to-j"
+    assert classes(tmp_path, task) == ["wrong"]
+
+
+def test_a_number_read_for_a_correlation_is_neither_right_nor_wrong(tmp_path):
+    lines = [
+        s.question("jsts-test-0", "4.0", 4.0, gold="1.0"),
+        s.question("jsts-test-1", "1.0", 1.0, gold="1.0"),
+    ]
+    assert classes(tmp_path, s.task("jsts", "pearson", lines)) == ["unscored", "unscored"]

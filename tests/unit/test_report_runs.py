@@ -241,3 +241,51 @@ def test_an_unreadable_signature_is_reported(tmp_path):
 def test_sample_data_is_labelled(tmp_path):
     s.write_run(tmp_path, [jnli(1.0, data="sample-abc")])
     assert read_runs([tmp_path]).runs[0].is_sample
+
+
+# ------------------------------------------------------------------------------- which results of a model count
+
+
+def test_results_with_other_signatures_are_runs_of_their_own(tmp_path):
+    s.write_run(tmp_path, [jnli(0.0)], date="2026-11-01T10-00-00.0")
+    s.write_run(tmp_path, [jnli(1.0, shots="4")], date="2026-11-02T10-00-00.0")
+    s.write_run(tmp_path, [jnli(0.5)], date="2026-11-03T10-00-00.0")
+    runs = read_runs([tmp_path])
+    scores = {
+        run.tasks["nejumi_jaster_jnli"].shots: run.tasks["nejumi_jaster_jnli"].score.value
+        for run in runs.runs
+    }
+    assert scores == {0: 0.5, 4: 1.0}, "the newest of each signature"
+    assert [problem.path.name for problem in runs.problems] == ["results_2026-11-01T10-00-00.0.json"]
+
+
+def test_a_limited_run_in_the_same_folder_hides_no_complete_one(tmp_path):
+    s.write_run(tmp_path, [jnli(0.5)], date="2026-11-01T10-00-00.0")
+    s.write_run(tmp_path, [jnli(1.0, n="5of100")], date="2026-11-02T10-00-00.0", limit=5)
+    assert {run.limit: run.tasks["nejumi_jaster_jnli"].score.value for run in read_runs([tmp_path]).runs} == {
+        None: 0.5,
+        5: 1.0,
+    }
+
+
+def test_a_later_run_without_a_score_outranks_no_number(tmp_path):
+    s.write_run(tmp_path, [jnli(0.5)], date="2026-11-01T10-00-00.0")
+    s.write_run(tmp_path, [jnli(None)], date="2026-11-02T10-00-00.0")
+    (run,) = read_runs([tmp_path]).runs
+    assert run.tasks["nejumi_jaster_jnli"].score.value == 0.5
+
+
+def test_conversations_complete_runs_with_any_number_of_shots(tmp_path):
+    talk = s.conversation("mtbench-1", "coding", ["a", "b"], [8, 6])
+    s.write_run(tmp_path, [jnli(0.0)], date="2026-11-01T10-00-00.0")
+    s.write_run(tmp_path, [jnli(1.0, shots="4")], date="2026-11-02T10-00-00.0")
+    s.write_run(tmp_path, [s.mtbench([talk], {"score": 7.0})], date="2026-11-03T10-00-00.0")
+    runs = read_runs([tmp_path]).runs
+    assert [set(run.tasks) for run in runs] == [{"nejumi_jaster_jnli", "nejumi_mtbench"}] * 2
+
+
+def test_numbers_read_for_a_correlation_are_no_scores(tmp_path):
+    lines = [s.question("jsts-test-0", "4.0", 4.0, gold="1.0")]
+    s.write_run(tmp_path, [s.task("jsts", "pearson", lines)])
+    (question,) = read_runs([tmp_path]).runs[0].questions().values()
+    assert question.score is None
