@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         DataError: The protocol's file is not well-formed.
     """
     from lm_eval_ja.protocols import load_protocol, read_protocol
-    from lm_eval_ja.tasks._generate import WRITTEN, task_files
+    from lm_eval_ja.tasks.generate import WRITTEN, task_files
 
     path = Path(args.protocol)
     protocol = read_protocol(path) if path.suffix == ".yaml" else load_protocol(args.protocol)
