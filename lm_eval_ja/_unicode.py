@@ -1,4 +1,4 @@
-"""Text that a model may produce but no file, request or tokenizer can take."""
+"""Text that a model may produce but no file, request, tokenizer or terminal can take."""
 
 
 def well_formed(text: str) -> str:
@@ -14,3 +14,16 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def visible(text: str) -> str:
+    r"""The text on one line, with everything that a terminal would obey rather than print made visible.
+
+    That is control characters (C0, C1), direction marks and line separators, but not the ideographic space.
+
+    >>> print(visible("名前　\x1b[31m \x9b \u202e \ud800"))
+    名前　\x1b[31m \x9b \u202e \ud800
+    """
+    return "".join(
+        c if c.isprintable() or c == "\u3000" else c.encode("unicode_escape").decode() for c in text
+    )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import lm_eval_ja
+from lm_eval_ja._unicode import visible
 from lm_eval_ja.cli import (
     _compare,
     _doctor,
@@ -66,6 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _harmless(message: str) -> str:
+    return "\n".join(map(visible, message.split("\n")))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -80,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = args.run(args)
     except LmEvalJaError as error:
-        print(f"lm-eval-ja {args.command}: {error}", file=sys.stderr)
+        print(f"lm-eval-ja {args.command}: {_harmless(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"lm-eval-ja {args.command}: interrupted; what was finished is kept", file=sys.stderr)

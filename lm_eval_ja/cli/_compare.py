@@ -2,16 +2,17 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from lm_eval_ja._unicode import visible
 from lm_eval_ja.errors import OptionError
 
 if TYPE_CHECKING:
     from lm_eval_ja.analysis import Change, Comparison, Difference
+    from lm_eval_ja.report import Grid
     from lm_eval_ja.results import Question, Run
 
 _DESCRIPTION = """\
@@ -32,7 +33,7 @@ docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs/comparing.md"""
 
 _ALL = -1
 _LESS_LIKELY_THAN = 0.05
-_WIDTH = 28
+_LONGEST = 56
 _PROBLEMS = ("truncated", "unreadable", "duplicate", "nan", "older")
 _KINDS = {
     "right_to_wrong": "right → wrong",
@@ -41,17 +42,6 @@ _KINDS = {
     "better": "better",
 }
 _INDENT = {"overall": "", "average": "", "category": "  ", "dataset": "    "}
-
-
-@dataclass(frozen=True)
-class _Table:
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    texts: int
-    """How many of the columns, the last ones, hold texts; the others but the first hold numbers."""
-    sections: tuple[int, ...] = ()
-    """Rows after which a line is drawn."""
 
 
 def add_parser(commands: Any) -> None:
@@ -97,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         DataError: A path holds no results, or samples are missing.
     """
     from lm_eval_ja.analysis import compare_runs
+    from lm_eval_ja.report import printable_json
 
     for name in ("resamples", "permutations"):
         if getattr(args, name) < 1:
@@ -113,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         comparison, warnings=(*dict.fromkeys((*comparison.warnings, *problems_a, *problems_b)),)
     )
     if args.json:
-        print(json.dumps(_as_data(comparison), ensure_ascii=False, indent=2, allow_nan=False))
+        text = json.dumps(_as_data(comparison), ensure_ascii=False, indent=2, allow_nan=False)
+        print(printable_json(text))
     elif args.markdown:
         print(_as_markdown(comparison, args.changes))
     else:
@@ -156,60 +148,57 @@ def _method(comparison: "Comparison") -> str:
     )
 
 
-def _tables(comparison: "Comparison", number: int) -> list[_Table]:
+def _tables(comparison: "Comparison", number: int) -> "list[Grid]":
+    from lm_eval_ja.report import Field, Grid
+
     levels = [own.name.level for own in comparison.differences]
-    scores = _Table(
+    numbers = (
+        *(Field(name) for name in ("A", "B", "B - A", "95 % interval", "p", "p (Holm)")),
+        *(Field(name, spare=spare) for name, spare in (("questions", 1), ("B better", 2), ("A better", 3))),
+    )
+    scores = Grid(
         "Scores",
-        ("score", "A", "B", "B - A", "95 % interval", "p", "p (Holm)", "questions", "B better", "A better"),
+        (),
+        (Field("score", "label"), *numbers),
         tuple(_score_row(own) for own in comparison.differences),
-        texts=0,
         sections=tuple(index for index, pair in enumerate(pairwise(levels)) if pair[0] != pair[1]),
     )
+    answers = (Field("gold", "text"), Field("A's answer", "text"), Field("B's answer", "text"))
     flipped = [change for change in comparison.changes if change.flipped]
     graded = [change for change in comparison.changes if not change.flipped]
     lost = sum(change.kind == "right_to_wrong" for change in flipped)
     tables = [scores]
     if flipped and number:
         shown = _spread(flipped, number)
-        tables.append(
-            _Table(
-                f"Flipped questions: {lost} right → wrong, {len(flipped) - lost} wrong → right (shown: {len(shown)})",
-                ("dataset", "id", "A → B", "gold", "A's answer", "B's answer"),
-                tuple(
-                    (
-                        change.a.dataset,
-                        change.a.id,
-                        _KINDS[change.kind],
-                        change.a.gold,
-                        change.a.prediction,
-                        change.b.prediction,
-                    )
-                    for change in shown
-                ),
-                texts=5,
+        rows = tuple(
+            (
+                change.a.id,
+                change.a.dataset,
+                _KINDS[change.kind],
+                *map(_one_line, (change.a.gold, change.a.prediction, change.b.prediction)),
             )
+            for change in shown
         )
+        title = f"Flipped questions: {lost} right → wrong, {len(flipped) - lost} wrong → right (shown: {len(shown)})"
+        fields = (Field("id", "name"), Field("dataset", "label", spare=1), Field("A → B", "label"))
+        tables.append(Grid(title, (), (*fields, *answers), rows))
     if graded and number:
         shown = _spread(graded, number)
-        tables.append(
-            _Table(
-                f"Largest changes among graded answers (shown: {len(shown)} of {len(graded)})",
-                ("dataset", "A", "B", "id", "gold", "A's answer", "B's answer"),
-                tuple(
-                    (
-                        change.a.category if change.a.turns else change.a.dataset,
-                        f"{change.score_a:.2f}",
-                        f"{change.score_b:.2f}",
-                        change.a.id,
-                        "" if change.a.turns else change.a.gold,
-                        _answer(change.a),
-                        _answer(change.b),
-                    )
-                    for change in shown
+        rows = tuple(
+            (
+                change.a.id,
+                change.a.category if change.a.turns else change.a.dataset,
+                f"{change.score_a:.2f}",
+                f"{change.score_b:.2f}",
+                *map(
+                    _one_line, ("" if change.a.turns else change.a.gold, _answer(change.a), _answer(change.b))
                 ),
-                texts=4,
             )
+            for change in shown
         )
+        title = f"Largest changes among graded answers (shown: {len(shown)} of {len(graded)})"
+        both = (Field("id", "name"), Field("dataset", "label", spare=1), Field("A"), Field("B"))
+        tables.append(Grid(title, (), (*both, *answers), rows))
     return tables
 
 
@@ -275,66 +264,35 @@ def _answer(question: "Question") -> str:
 # ------------------------------------------------------------------------------------------------- how it is shown
 
 
-def _visible(text: str) -> str:
-    """Text of a model made harmless for a terminal or a table: one line, nothing that isn't printed."""
-    text = text.replace("\r\n", "\n").replace("\n", "⏎")
-    return "".join(
-        character if character.isprintable() or character == "\u3000" else f"\\x{ord(character):02x}"
-        for character in text
-    )
+def _one_line(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\n", "⏎")
 
 
 def _print(comparison: "Comparison", number: int) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 180)
-    console.print(Text(f"A: {_visible(comparison.a)}\nB: {_visible(comparison.b)}", style="bold"))
+    from lm_eval_ja.report import print_grid, terminal_width
+
+    width = terminal_width()
+    console = Console(width=width, highlight=False)
+    console.print(Text(f"A: {visible(comparison.a)}\nB: {visible(comparison.b)}", style="bold"))
     for warning in comparison.warnings:
-        console.print(Text(f"note: {_visible(warning)}", style="yellow"))
-    for own in _tables(comparison, number):
-        table = Table(title=Text(own.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        for index, header in enumerate(own.headers):
-            text = index >= len(own.headers) - own.texts
-            table.add_column(
-                Text(header),
-                justify="left" if text or not index else "right",
-                no_wrap=True,
-                overflow="ellipsis",
-                max_width=_WIDTH if text else None,
-            )
-        for index, row in enumerate(own.rows):
-            table.add_row(*(Text(_visible(cell)) for cell in row), end_section=index in own.sections)
-        console.print(table)
+        console.print(Text(f"note: {visible(warning)}", style="yellow"))
+    console.print()
+    for grid in _tables(comparison, number):
+        print_grid(grid, width)
     console.print(Text(_headline(comparison), style="bold"))
     console.print(Text(_method(comparison)))
 
 
 def _as_markdown(comparison: "Comparison", number: int) -> str:
-    lines = [f"**A:** {_escaped(comparison.a)}  ", f"**B:** {_escaped(comparison.b)}", ""]
-    lines += [f"- {_escaped(warning)}" for warning in comparison.warnings]
-    for own in _tables(comparison, number):
-        numbers = len(own.headers) - own.texts - 1
-        rule = [":--", *["--:"] * numbers, *[":--"] * (own.texts if numbers >= 0 else own.texts - 1)]
-        lines += ["", f"### {own.title}", "", f"| {' | '.join(own.headers)} |", f"| {' | '.join(rule)} |"]
-        lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in own.rows]
-    return "\n".join([*lines, "", f"**{_escaped(_headline(comparison))}**", "", _method(comparison)])
+    from lm_eval_ja.report import as_markdown, escape_markdown
 
-
-def _cell(text: str) -> str:
-    shown = _visible(text)
-    indent = len(shown) - len(shown.lstrip(" "))
-    shown = shown.strip(" ")
-    return "&nbsp;" * indent + _escaped(shown if len(shown) <= 2 * _WIDTH else shown[: 2 * _WIDTH - 1] + "…")
-
-
-def _escaped(text: str) -> str:
-    """Escape what Markdown, or HTML in it, would act upon."""
-    return "".join(
-        f"\\{character}" if character in "\\`*_{}[]<>#|~!&" else character for character in _visible(text)
-    )
+    lines = [f"**A:** {escape_markdown(comparison.a)}  ", f"**B:** {escape_markdown(comparison.b)}", ""]
+    lines += [f"- {escape_markdown(warning)}" for warning in comparison.warnings]
+    lines += ["", as_markdown(_tables(comparison, number), longest=_LONGEST)]
+    return "\n".join([*lines, "", f"**{escape_markdown(_headline(comparison))}**", "", _method(comparison)])
 
 
 def _as_data(comparison: "Comparison") -> dict[str, Any]:

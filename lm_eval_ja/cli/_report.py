@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lm_eval_ja._unicode import visible
 from lm_eval_ja.errors import OptionError
 
 if TYPE_CHECKING:
-    from lm_eval_ja.report._tables import Table
+    from lm_eval_ja.report import Facts
     from lm_eval_ja.results import RunSet
 
 _DESCRIPTION = """\
@@ -46,6 +47,12 @@ def add_parser(commands: Any) -> None:
     form.add_argument("--csv", action="store_true", help="print one line per run, scores unrounded")
     form.add_argument("--json", action="store_true", help="print everything but the questions as JSON")
     form.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
+    parser.add_argument(
+        "--models",
+        metavar="FILE",
+        help="models.yaml: size, licence, organisation, release and labels of models, to filter the ranking by",
+    )
     parser.add_argument(
         "--wandb",
         metavar="KEY=VALUE,…",
@@ -73,14 +80,23 @@ def run(args: argparse.Namespace) -> int:
         DataError: There are no results of this package's tasks.
     """
     from lm_eval_ja.analysis import analyse_runs
-    from lm_eval_ja.report import write_html
-    from lm_eval_ja.report._tables import as_csv, as_json, as_markdown, report_tables
+    from lm_eval_ja.report import (
+        as_csv,
+        as_json,
+        as_latex,
+        as_markdown,
+        print_grid,
+        report_tables,
+        terminal_width,
+        write_html,
+    )
     from lm_eval_ja.results import read_runs
 
     if args.resamples < 0 or args.seed < 0:
         raise OptionError("--resamples and --seed must be 0 or more")
     settings = _settings(args.wandb)
     runs = read_runs(args.paths, all_runs=args.all_runs)
+    facts = _models(args.models, runs)
     _note_problems(runs)
     analysis = analyse_runs(
         runs, resamples=args.resamples, seed=args.seed, tokenizers=bool(args.output or args.json)
@@ -88,13 +104,19 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         size = write_html(analysis, Path(args.output))
         print(f"{args.output}: {len(runs.runs)} runs, {size / 1e6:.1f} MB", file=sys.stderr)
-    for wanted, write in ((args.csv, as_csv), (args.json, as_json), (args.markdown, as_markdown)):
-        if wanted:
-            print(write(analysis).rstrip("\n"))
-    if not (args.output or args.csv or args.json or args.markdown or settings):
-        _print(report_tables(analysis))
+    if args.csv:
+        print(as_csv(analysis, facts), end="")
+    elif args.json:
+        print(as_json(analysis, facts))
+    elif args.markdown:
+        print(as_markdown(report_tables(analysis)))
+    elif args.latex:
+        print(as_latex(report_tables(analysis)))
+    elif not (args.output or settings):
+        for grid in report_tables(analysis):
+            print_grid(grid, terminal_width())
     if settings:
-        from lm_eval_ja.report._wandb import log_to_wandb
+        from lm_eval_ja.report import log_to_wandb
 
         log_to_wandb(runs, settings)
     return 0
@@ -113,9 +135,18 @@ def _settings(text: str | None) -> dict[str, str]:
     return settings
 
 
-def _note_problems(runs: "RunSet") -> None:
-    from lm_eval_ja.report._tables import visible
+def _models(path: str | None, runs: "RunSet") -> "dict[str, Facts]":
+    from lm_eval_ja.report import match_models, read_models
 
+    if path is None:
+        return {}
+    facts, unused = match_models(read_models(Path(path)), (run.key for run in runs.runs))
+    if unused:
+        print(f"note: {visible(path)}: no run is called {visible(', '.join(unused))}", file=sys.stderr)
+    return facts
+
+
+def _note_problems(runs: "RunSet") -> None:
     counts: dict[str, int] = {}
     for problem in runs.problems:
         counts[problem.kind] = counts.get(problem.kind, 0) + 1
@@ -127,25 +158,3 @@ def _note_problems(runs: "RunSet") -> None:
                 f"note: {count - 1} more of the same kind ({kind}); the HTML report lists all",
                 file=sys.stderr,
             )
-
-
-def _print(tables: "list[Table]") -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    for table in tables:
-        grid = Grid(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
-        for index, header in enumerate(table.headers):
-            grid.add_column(
-                Text(header),
-                justify="right" if index else "left",
-                overflow="fold" if not index else "ellipsis",
-            )
-        for row in table.rows:
-            grid.add_row(*map(Text, row))
-        for note in table.notes:
-            console.print(Text(note, style="dim"))
-        console.print(grid)

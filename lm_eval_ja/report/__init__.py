@@ -4,6 +4,35 @@ runs = read_runs(["out"])
 write_html(analyse_runs(runs), Path("report.html"))
 """
 
+from lm_eval_ja.report._grid import (
+    Field,
+    Grid,
+    as_latex,
+    as_markdown,
+    escape_markdown,
+    print_grid,
+    terminal_width,
+)
 from lm_eval_ja.report._html import write_html
+from lm_eval_ja.report._models import Facts, match_models, read_models
+from lm_eval_ja.report._tables import as_csv, as_json, printable_json, report_tables
+from lm_eval_ja.report._wandb import log_to_wandb
 
-__all__ = ["write_html"]
+__all__ = [
+    "Facts",
+    "Field",
+    "Grid",
+    "as_csv",
+    "as_json",
+    "as_latex",
+    "as_markdown",
+    "escape_markdown",
+    "log_to_wandb",
+    "match_models",
+    "print_grid",
+    "printable_json",
+    "read_models",
+    "report_tables",
+    "terminal_width",
+    "write_html",
+]

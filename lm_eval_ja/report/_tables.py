@@ -1,59 +1,42 @@
-"""The report's tables as plain values, for the terminal, Markdown, CSV and JSON."""
+"""The report's tables as plain values, for the terminal, Markdown, LaTeX, CSV and JSON."""
 
 import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
-from lm_eval_ja.analysis import Analysis, Column, Efficiency, Leaderboard, Row
+from lm_eval_ja._unicode import visible
+from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row
 from lm_eval_ja.protocols import Missing, Score
+from lm_eval_ja.report._grid import Field, Grid
+from lm_eval_ja.report._models import Facts
 from lm_eval_ja.results import Run
 
-_RATING = 10.0
+TURNS = ("turn_1", "turn_2")
+"""Values of a task of conversations: the mean rating of each turn."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of texts.
-
-    Attributes:
-        title: Its title.
-        notes: Lines that belong above it.
-        headers: Column headers; the first column holds names.
-        rows: The cells.
-    """
-
-    title: str
-    notes: tuple[str, ...]
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def report_tables(analysis: Analysis) -> list[Table]:
-    """Ranking and category tables of every leaderboard."""
-    tables: list[Table] = []
+def report_tables(analysis: Analysis) -> list[Grid]:
+    """Ranking and, level by level, the other scores of every leaderboard."""
+    tables: list[Grid] = []
     for leaderboard in analysis.leaderboards:
         title = leaderboard.title + (f", table {leaderboard.number}" if leaderboard.number > 1 else "")
-        notes = [
-            note
-            for note in (_settings(leaderboard), _sample(leaderboard), *_differences(leaderboard))
-            if note
-        ]
-        tables.append(_ranking(leaderboard, analysis, title, tuple(notes)))
+        notes = (_settings(leaderboard), _sample(leaderboard), *_differences(leaderboard))
+        tables.append(_ranking(leaderboard, analysis, title, tuple(note for note in notes if note)))
         categories = [column for column in leaderboard.columns if column.level == "category"]
         for scale in sorted({column.scale for column in categories}):
             columns = [column for column in categories if column.scale == scale]
-            tables.append(
-                _scores(leaderboard, columns, f"{title}: {'ratings' if scale == _RATING else 'categories'}")
-            )
+            kind = "categories" if scale == 1 else f"categories, out of {scale:g}"
+            tables.append(_scores(leaderboard, columns, f"{title}: {kind}"))
     return tables
 
 
 def number(value: float, scale: float) -> str:
-    """A score as the published tables show it: four decimals, ratings two."""
-    return f"{value:.2f}" if scale == _RATING else f"{value:.4f}"
+    """A score as the published tables show it: four decimals, on larger scales than 1 two."""
+    return f"{value:.4f}" if scale <= 1 else f"{value:.2f}"
 
 
 def duration(seconds: float | None) -> str:
@@ -70,37 +53,38 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"  # noqa: PLR2004
 
 
-def visible(text: str) -> str:
-    """A text of the results on one line, with control characters (escape sequences, bidi marks) made visible."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 # -------------------------------------------------------------------------------------------------- leaderboards
 
 
-def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tuple[str, ...]) -> Table:
-    columns = [column for column in leaderboard.columns if column.level in ("overall", "average")]
+def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tuple[str, ...]) -> Grid:
+    columns = [
+        column
+        for column in leaderboard.columns
+        if column.level in RANKED or column.name == leaderboard.primary
+    ]
     judged = any(row.run.judge for row in leaderboard.rows)
     rows = []
     for row in leaderboard.rows:
-        cells = [visible(row.run.key), _rank(row, leaderboard, analysis)]
+        cells = [row.run.key, _rank(row, leaderboard, analysis)]
         cells += [_with_interval(row, column, analysis) for column in columns]
         asked = sum(task.asked or 0 for task in row.run.tasks.values())
         cells += [str(asked), ", ".join(map(str, row.run.shots)) or "0"]
-        cells += [visible(row.run.judge or "–")] if judged else []
+        cells += [row.run.judge or "–"] if judged else []
         cells += [duration(row.run.seconds), f"{row.run.date:%Y-%m-%d}" if row.run.date else "–"]
         rows.append(tuple(cells))
-    headers = ("Model", "#", *(column.label for column in columns), "Answers", "Shots")
-    headers += ("Judge",) if judged else ()
-    return Table(title, notes, (*headers, "Time", "Date"), tuple(rows))
+    fields = [Field("Model", "name"), Field("#"), *(Field(column.label) for column in columns)]
+    fields += [Field("Answers"), Field("Shots", spare=1)]
+    fields += [Field("Judge", "label", spare=3)] if judged else []
+    fields += [Field("Time"), Field("Date", spare=2)]
+    return Grid(title, notes, tuple(fields), tuple(rows))
 
 
-def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> Table:
-    rows = [
-        (visible(row.run.key), *(_score(row.scores[column.name], column.scale) for column in columns))
+def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> Grid:
+    rows = tuple(
+        (row.run.key, *(_score(row.scores[column.name], column.scale) for column in columns))
         for row in leaderboard.rows
-    ]
-    return Table(title, (), ("Model", *(column.label for column in columns)), tuple(rows))
+    )
+    return Grid(title, (), (Field("Model", "name"), *(Field(column.label) for column in columns)), rows)
 
 
 def _score(score: Score | Missing, scale: float) -> str:
@@ -129,7 +113,7 @@ def _rank(row: Row, leaderboard: Leaderboard, analysis: Analysis) -> str:
 
 def _settings(leaderboard: Leaderboard) -> str:
     return ", ".join(
-        f"{name} {visible(value)}" for name, value in leaderboard.settings.items() if name != "task_version"
+        f"{name} {value}" for name, value in leaderboard.settings.items() if name != "task_version"
     )
 
 
@@ -139,7 +123,7 @@ def _sample(leaderboard: Leaderboard) -> str:
 
 def _differences(leaderboard: Leaderboard) -> list[str]:
     return [
-        f"not comparable with the first table: {d.setting} is {visible(d.here)} instead of {visible(d.there)}"
+        f"not comparable with the first table: {d.setting} is {d.here} instead of {d.there}"
         + (f" (in {d.tasks} tasks)" if d.tasks > 1 else "")
         for d in leaderboard.differences
     ]
@@ -148,43 +132,32 @@ def _differences(leaderboard: Leaderboard) -> list[str]:
 # ------------------------------------------------------------------------------------------- other formats
 
 
-def as_markdown(analysis: Analysis) -> str:
-    """All tables in Markdown."""
-    lines: list[str] = []
-    for table in report_tables(analysis):
-        lines += ["", f"### {table.title}", ""] if lines else [f"### {table.title}", ""]
-        lines += [*(f"- {_escaped(note)}" for note in table.notes), *([""] if table.notes else [])]
-        lines += [_line(table.headers), _line((":--", *["--:"] * (len(table.headers) - 1)))]
-        lines += [_line(map(_escaped, row)) for row in table.rows]
-    return "\n".join(lines)
+def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
+    """One line per run and leaderboard: settings, signature, rank, and every score with interval and error, unrounded.
 
-
-def _line(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]|#<>!" else c for c in text)
-
-
-def as_csv(analysis: Analysis) -> str:
-    """One line per run and leaderboard: settings, rank, and every score with its interval, unrounded."""
+    The standard error is the one that the harness reports; with its interval a score has the bootstrap's, too.
+    """
     rows: list[dict[str, Any]] = []
     for index, leaderboard in enumerate(analysis.leaderboards, 1):
         for row in leaderboard.rows:
             own = analysis.intervals.get(row.run.key)
             place = own.ranks.get(leaderboard.primary) if own else None
-            line = {"table": index, "protocol": leaderboard.protocol, "model": _spreadsheet_safe(row.run.key)}
+            line = {"table": index, "protocol": leaderboard.protocol, "model": row.run.key}
             line |= {"rank": row.rank, "rank_low": place and place.low, "rank_high": place and place.high}
-            line |= {name: _spreadsheet_safe(str(value)) for name, value in _facts(row.run).items()}
+            line |= _facts(row.run) | _model_facts((facts or {}).get(row.run.key))
             for column in leaderboard.columns:
                 score = row.scores[column.name]
                 interval = own.scores.get(column.name) if own else None
                 line[column.name] = score.value if isinstance(score, Score) else None
+                line[f"{column.name}_stderr"] = score.stderr if isinstance(score, Score) else None
                 if column.level != "dataset":
                     line[f"{column.name}_low"] = interval.low if interval else None
                     line[f"{column.name}_high"] = interval.high if interval else None
-            rows.append(line)
+            for task in row.run.tasks.values():
+                line |= {f"{task.task}_{turn}": task.values[turn] for turn in TURNS if turn in task.values}
+            line["signature"] = signature_digest(row.run)
+            line["signatures"] = "; ".join(f"{t.task}={t.signature_text}" for t in row.run.tasks.values())
+            rows.append({name: _cell(value) for name, value in line.items()})
     headers = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, headers, lineterminator="\n")
@@ -193,13 +166,24 @@ def as_csv(analysis: Analysis) -> str:
     return text.getvalue()
 
 
-def _spreadsheet_safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    shown = visible(text)
+def signature_digest(run: Run) -> str:
+    """Eight digits that are equal where all signatures are."""
+    text = "\n".join(
+        f"{task.task} {task.signature_text}"
+        for task in sorted(run.tasks.values(), key=lambda task: task.task)
+    )
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
     return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
-def _facts(run: Run) -> Mapping[str, Any]:
+def _facts(run: Run) -> dict[str, Any]:
     return {
         "backend": run.backend,
         "shots": " ".join(map(str, run.shots)),
@@ -211,9 +195,15 @@ def _facts(run: Run) -> Mapping[str, Any]:
     }
 
 
-def as_json(analysis: Analysis) -> str:
-    """Everything that was computed, without the questions."""
-    return json.dumps(
+def _model_facts(facts: Facts | None) -> dict[str, Any]:
+    if facts is None:
+        return {}
+    return {**asdict(facts), "labels": " ".join(facts.labels)}
+
+
+def as_json(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
+    """Everything that was computed, without the questions. Characters that a terminal would obey are escaped."""
+    text = json.dumps(
         {
             "resamples": analysis.resamples,
             "seed": analysis.seed,
@@ -223,12 +213,25 @@ def as_json(analysis: Analysis) -> str:
             "leaderboards": [
                 _leaderboard_data(leaderboard, analysis) for leaderboard in analysis.leaderboards
             ],
-            "runs": {run.key: _run_data(run, analysis) for run in analysis.runs.runs},
+            "runs": {
+                run.key: _run_data(run, analysis) | _model_facts((facts or {}).get(run.key))
+                for run in analysis.runs.runs
+            },
         },
         ensure_ascii=False,
         allow_nan=False,
         indent=2,
     )
+    return printable_json(text)
+
+
+def printable_json(text: str) -> str:
+    r"""JSON with everything escaped that a terminal would obey rather than print.
+
+    >>> print(printable_json('["\u202e \x9b 名前"]'))
+    ["\u202e \u009b 名前"]
+    """
+    return "".join(c if c.isprintable() or c in "\n\u3000" else json.dumps(c)[1:-1] for c in text)
 
 
 def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_hostile_answers_are_shown_harmless(results, capsys):
     out = printed(capsys, *results, "--changes", "-1")
     assert "\x1b" not in out
     assert "\u202e" not in out
-    assert r"\x1b[31m赤\x202e[bold]" in out
+    assert r"\x1b[31m赤\u202e[bold]" in out
     out = printed(capsys, *results, "--markdown", "--changes", "-1")
     assert "\x1b" not in out
     assert r"\<script\>" in out

@@ -21,7 +21,7 @@ from lm_eval_ja.results import read_runs
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above
 
-HOSTILE = "</script><script>alert(1)</script>\u2028\u202e\x00\x1b[31m|`=cmd\ud800"
+HOSTILE = "</script><script>alert(1)</script>\u2028\u202e\x00\x1b[31m\x9b|`=cmd\ud800"
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]
 
 
@@ -55,6 +55,10 @@ def test_terminal(two, capsys):
 def test_csv(two, capsys):
     assert main(["report", str(two), "--csv", "--resamples", "50"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert float(rows[0]["nejumi_jaster_jnli_stderr"]) == 0.05
+    assert re.fullmatch("[0-9a-f]{8}", rows[0]["signature"])
+    assert rows[0]["signature"] == rows[1]["signature"] != rows[2]["signature"]
+    assert "nejumi_jaster_jnli=protocol:neo|" in rows[2]["signatures"]
     assert [(row["table"], row["model"], row["rank"]) for row in rows] == [
         ("1", "lab/a", "1"),
         ("1", "lab/b", "2"),
@@ -91,15 +95,15 @@ def test_no_intervals_on_request(two, capsys):
     assert "low" not in json.loads(capsys.readouterr().out)["leaderboards"][0]["rows"][0]["scores"]["nejumi"]
 
 
-@pytest.mark.parametrize("form", ["--csv", "--json", "--markdown", None])
+@pytest.mark.parametrize("form", ["--csv", "--json", "--markdown", "--latex", None])
 def test_hostile_names_stay_names(tmp_path, capsys, form):
     s.write_run(tmp_path, s.whole_jaster(), model=HOSTILE.encode("utf-8", "replace").decode())
     assert main(["report", str(tmp_path), "--resamples", "0", *([form] if form else [])]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x00" not in out
-    if form in {"--markdown", None}:
-        assert "\u202e" not in out
+    assert "\u202e" not in out
+    assert "\x9b" not in out
     if form == "--json":
         json.loads(out)
 
@@ -113,6 +117,7 @@ def test_a_formula_is_no_formula_in_a_spreadsheet(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["\x9b31m\u202e/nowhere"], r"\x9b31m\u202e/nowhere doesn't exist"),
         (["{}/nowhere"], "doesn't exist"),
         (["{}"], "no results in"),
         (["{}", "--resamples", "-1"], "must be 0 or more"),
