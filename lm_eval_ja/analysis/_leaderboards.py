@@ -375,11 +375,10 @@ def run_protocols(run: Run) -> tuple[Protocol, ...]:
 
 def run_columns(run: Run) -> tuple[Column, ...]:
     """Every score that a run can have under any protocol, from the overall score down, each once."""
-    columns = {
-        column.name: column
-        for protocol in reversed(run_protocols(run))
-        for column in columns_of(protocol, [run])
-    }
+    columns: dict[str, Column] = {}
+    for protocol in run_protocols(run):
+        for column in columns_of(protocol, [run]):
+            columns.setdefault(column.name, column)
     return tuple(sorted(columns.values(), key=lambda column: get_args(Level).index(column.level)))
 
 
