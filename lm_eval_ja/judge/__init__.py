@@ -18,7 +18,7 @@ from lm_eval_ja.judge._prompts import (
 from lm_eval_ja.judge._rating import parse_rating
 from lm_eval_ja.judge._run import judge, plan, preflight
 from lm_eval_ja.judge._store import JudgmentStore
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, Plan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 
 __all__ = [
     "PROMPT_SOURCES",
@@ -29,8 +29,8 @@ __all__ = [
     "Judgment",
     "JudgmentStore",
     "Messages",
-    "Plan",
     "Question",
+    "WorkPlan",
     "build_messages",
     "judge",
     "load_prompts",
