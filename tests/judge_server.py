@@ -73,7 +73,15 @@ class Answer:
     delay: float = 0.0
     broken: bool = False  # reset the connection instead of answering
     stalled: bool = False  # send half an answer and then nothing
-    trickling: bool = False  # after the answer send a blank now and then, for ever
+    trickling: bool = False  # after the answer send a little now and then, for ever
+    drop: bytes = b" "  # what trickles
+    flooding: bool = False  # after the answer send blanks as fast as they are taken, for ever
+    head: bytes = b""  # sent as it is, in place of status and headers
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the body that was announced never comes."""
+        return self.stalled or self.trickling
 
 
 def say(text: str | None, *, finish_reason: str = "stop", delay: float = 0.0, **message: Any) -> Answer:
@@ -129,6 +137,11 @@ def stall() -> Answer:
 def trickle() -> Answer:
     """An answer that never ends, although something arrives all the time."""
     return Answer(trickling=True)
+
+
+def endless() -> Answer:
+    """An answer that never ends, as fast as it is taken."""
+    return Answer(flooding=True)
 
 
 def rating_of(messages: list[dict[str, str]]) -> int:
@@ -258,15 +271,18 @@ class JudgeServer:
             self._open -= 1
         lines = [
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-            "content-type: application/json",
-            f"content-length: {len(answer.body) + (100 if answer.stalled or answer.trickling else 0)}",
+            *(["content-type: application/json"] if "content-type" not in answer.headers else []),
+            f"content-length: {len(answer.body) + (2**40 if answer.flooding else 100 * answer.open_ended)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body)
+        writer.write((answer.head or "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") + answer.body)
         await writer.drain()
         while answer.trickling:
             await asyncio.sleep(0.05)
-            writer.write(b" ")
+            writer.write(answer.drop)
+            await writer.drain()
+        while answer.flooding:
+            writer.write(b" " * 2**16)
             await writer.drain()
         if answer.stalled:
             await asyncio.sleep(3600)

@@ -17,6 +17,7 @@ from lm_eval_ja.judge._secrets import scrub
 _BODY_SHOWN = 200
 _NAME_SHOWN = 200
 _MOST_TOKENS = 2**53  # beyond it JSON's numbers are no counts any more
+_MOST_DIGITS = 400  # Python refuses to read whole numbers of thousands of digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,17 @@ class Reply:
     latency: float
 
 
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
+
+
 def _name(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0
-    return int(value) if 0 <= value <= _MOST_TOKENS else 0
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if number and 0 <= value <= _MOST_TOKENS else 0  # type: ignore[call-overload,operator]  # a number
 
 
 def _fields(value: object) -> object:
@@ -108,7 +112,7 @@ def read_reply(body: bytes, latency: float, config: JudgeConfig) -> Reply:
     """
     raw = body.decode("utf-8-sig", errors="replace")
     try:
-        data = json.loads(raw)
+        data = json.loads(raw, parse_int=_whole)
         if isinstance(data, dict) and data.get("error"):  # some gateways report errors with status 200
             raise _reported(data["error"], config)
         completion = _Completion.model_validate(data)
