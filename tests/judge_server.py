@@ -71,6 +71,7 @@ class Answer:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    until: Callable[[], bool] | None = None  # do nothing before this is true
     broken: bool = False  # reset the connection instead of answering
     stalled: bool = False  # send half an answer and then nothing
     trickling: bool = False  # after the answer send a little now and then, for ever
@@ -183,6 +184,7 @@ class JudgeServer:
     Attributes:
         url: Base URL for clients (``http://127.0.0.1:port/v1``).
         calls: Every request so far, in order.
+        connections: How many connections there have been.
         most_at_once: The largest number of requests that were open at the same time.
     """
 
@@ -190,6 +192,7 @@ class JudgeServer:
         self.script = script
         self.latency = latency
         self.calls: list[Call] = []
+        self.connections = 0
         self.most_at_once = 0
         self._open = 0
         self._port = port
@@ -236,6 +239,7 @@ class JudgeServer:
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
+        self.connections += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -259,6 +263,8 @@ class JudgeServer:
         self.most_at_once = max(self.most_at_once, self._open)
         try:
             answer = self.script(call)
+            while answer.until is not None and not answer.until():  # noqa: ASYNC110 -- any condition will do
+                await asyncio.sleep(0.005)
             if answer.broken:
                 # Linger of 0 s: closing sends RST instead of FIN.
                 linger = struct.pack("ii", 1, 0)
