@@ -30,6 +30,7 @@ from typing import ClassVar
 from urllib.request import urlopen
 
 from lm_eval_ja.judge import JudgeConfig, JudgmentStore, Messages, judge, preflight
+from lm_eval_ja.judge._store import Record
 
 TIMEOUT = 3.0  # seconds until an answer that never ends is given up
 WAIT_MS = 20  # what a 429 asks for
@@ -174,7 +175,7 @@ async def bare(port: int, numbers: range, connections: int) -> float:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(payload.encode())}\r\n\r\n"
     before, after = (head + payload).encode().split(b"00000000")
     items = iter(numbers)
-    finished = 0
+    times: list[float] = []
 
     async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, item: int) -> bool:
         writer.write(before + b"%08d" % item + after)
@@ -187,7 +188,6 @@ async def bare(port: int, numbers: range, connections: int) -> float:
         return b"]]" in body
 
     async def work() -> None:
-        nonlocal finished
         writer = None
         for item in items:
             done = False
@@ -196,20 +196,35 @@ async def bare(port: int, numbers: range, connections: int) -> float:
                     if writer is None:
                         reader, writer = await asyncio.open_connection("127.0.0.1", port)
                     done = await asyncio.wait_for(ask(reader, writer, item), TIMEOUT)
-                    finished += done
+                    if done:
+                        times.append(time.perf_counter())
                     continue
                 if writer is not None:
                     writer.close()
                 writer = None
 
     start = time.perf_counter()
-    workers = [asyncio.create_task(work()) for _ in range(connections)]
-    await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
-    rate = finished / (
-        time.perf_counter() - start
-    )  # as long as all were busy: a stall at the end says nothing
-    await asyncio.gather(*workers)
-    return rate
+    await asyncio.gather(*(work() for _ in range(connections)))
+    return rate_while_busy(start, times, connections)
+
+
+def rate_while_busy(start: float, times: Sequence[float], connections: int) -> float:
+    """Judgments per second as long as all connections had something to do: a stall at the end says nothing."""
+    number = len(times) - connections
+    return number / (times[number - 1] - start)
+
+
+class TimedStore(JudgmentStore):
+    """A store that notes when its judgments came."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.times: list[float] = []
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Save, and note the time."""
+        super().append(records)
+        self.times += [time.perf_counter()] * len(records)
 
 
 class Items(Sequence[Messages]):
@@ -240,7 +255,7 @@ def soak(options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, object] = {"judgments": options.judgments, "concurrency": options.concurrency}
     with service(options.latency, options.faults) as port, tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "store.jsonl")
-        store = JudgmentStore(path)
+        store = TimedStore(path)
         config = JudgeConfig(
             base_url=f"http://127.0.0.1:{port}/v1",
             concurrency=options.concurrency,
@@ -259,17 +274,17 @@ def soak(options: argparse.Namespace) -> dict[str, object]:
             # By turns, so that whatever else the machine does slows both; with numbers of its own.
             start = options.judgments + len(ceilings) * extra
             ceilings.append(asyncio.run(bare(port, range(start, start + extra), options.concurrency)))
-            wall, cpu = time.perf_counter(), time.process_time()
+            begun, cpu = time.perf_counter(), time.process_time()
+            store.times.clear()
             judgments = judge(Items(numbers), config, store, progress=False)
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            cpu = time.process_time() - cpu
+            rate = rate_while_busy(begun, store.times, options.concurrency)
             wrong += sum(
                 judgment.rating != rating_of(number)
                 for judgment, number in zip(judgments, numbers, strict=True)
             )
             del judgments
-            rounds.append(
-                {"rate": len(numbers) / wall, "cpu_ms": 1000 * cpu / len(numbers), "memory": resident()}
-            )
+            rounds.append({"rate": rate, "cpu_ms": 1000 * cpu / len(numbers), "memory": resident()})
             print(
                 f"{numbers.stop:9}  {rounds[-1]['rate']:10.1f}  {ceilings[-1]:11.1f}  {rounds[-1]['cpu_ms']:11.2f}  "
                 f"{rounds[-1]['memory']:10.1f}",

@@ -71,9 +71,18 @@ class Answer:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    until: Callable[[], bool] | None = None  # do nothing before this is true
     broken: bool = False  # reset the connection instead of answering
     stalled: bool = False  # send half an answer and then nothing
-    trickling: bool = False  # after the answer send a blank now and then, for ever
+    trickling: bool = False  # after the answer send a little now and then, for ever
+    drop: bytes = b" "  # what trickles
+    flooding: bool = False  # after the answer send blanks as fast as they are taken, for ever
+    head: bytes = b""  # sent as it is, in place of status and headers
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the body that was announced never comes."""
+        return self.stalled or self.trickling
 
 
 def say(text: str | None, *, finish_reason: str = "stop", delay: float = 0.0, **message: Any) -> Answer:
@@ -131,6 +140,11 @@ def trickle() -> Answer:
     return Answer(trickling=True)
 
 
+def endless() -> Answer:
+    """An answer that never ends, as fast as it is taken."""
+    return Answer(flooding=True)
+
+
 def rating_of(messages: list[dict[str, str]]) -> int:
     """The rating that an unscripted server gives: fixed by the text, spread over 1 to 10."""
     return 1 + int(hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest(), 16) % 10
@@ -170,6 +184,7 @@ class JudgeServer:
     Attributes:
         url: Base URL for clients (``http://127.0.0.1:port/v1``).
         calls: Every request so far, in order.
+        connections: How many connections there have been.
         most_at_once: The largest number of requests that were open at the same time.
     """
 
@@ -177,6 +192,7 @@ class JudgeServer:
         self.script = script
         self.latency = latency
         self.calls: list[Call] = []
+        self.connections = 0
         self.most_at_once = 0
         self._open = 0
         self._port = port
@@ -223,6 +239,7 @@ class JudgeServer:
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
+        self.connections += 1
         try:
             while await self._exchange(reader, writer):
                 pass
@@ -246,6 +263,8 @@ class JudgeServer:
         self.most_at_once = max(self.most_at_once, self._open)
         try:
             answer = self.script(call)
+            while answer.until is not None and not answer.until():  # noqa: ASYNC110 -- any condition will do
+                await asyncio.sleep(0.005)
             if answer.broken:
                 # Linger of 0 s: closing sends RST instead of FIN.
                 linger = struct.pack("ii", 1, 0)
@@ -258,15 +277,18 @@ class JudgeServer:
             self._open -= 1
         lines = [
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-            "content-type: application/json",
-            f"content-length: {len(answer.body) + (100 if answer.stalled or answer.trickling else 0)}",
+            *(["content-type: application/json"] if "content-type" not in answer.headers else []),
+            f"content-length: {len(answer.body) + (2**40 if answer.flooding else 100 * answer.open_ended)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body)
+        writer.write((answer.head or "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") + answer.body)
         await writer.drain()
         while answer.trickling:
             await asyncio.sleep(0.05)
-            writer.write(b" ")
+            writer.write(answer.drop)
+            await writer.drain()
+        while answer.flooding:
+            writer.write(b" " * 2**16)
             await writer.drain()
         if answer.stalled:
             await asyncio.sleep(3600)

@@ -25,7 +25,7 @@ from lm_eval_ja.judge._ratings import (
 )
 from lm_eval_ja.judge._run import judge, plan, preflight
 from lm_eval_ja.judge._store import JudgmentStore
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, Plan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 
 __all__ = [
     "PROMPT_SOURCES",
@@ -36,9 +36,9 @@ __all__ = [
     "Judgment",
     "JudgmentStore",
     "Messages",
-    "Plan",
     "Question",
     "QuestionRating",
+    "WorkPlan",
     "build_messages",
     "judge",
     "load_prompts",

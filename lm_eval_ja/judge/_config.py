@@ -16,8 +16,10 @@ from lm_eval_ja.judge._types import Messages
 _OPENAI_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY_ENV = "OPENAI_API_KEY"
 _AZURE_KEY_ENVS = ("AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY")
+KEY_VARIABLES = (_DEFAULT_KEY_ENV, *_AZURE_KEY_ENVS)
+"""Environment variables that may hold a key, besides the configured one."""
+
 _MAX_CONCURRENCY = 1000  # the HTTP client's own limit of open connections
-_SECRET_LENGTH = 8  # shorter values ("EMPTY", "none") are no secrets, and would be found in ordinary text
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ def resolve_endpoint(config: JudgeConfig) -> Endpoint:
             )
         api_type = "azure"
     if api_type != "azure":
+        _check_variable("OPENAI_BASE_URL", config)
         return Endpoint("openai", _public_url(url or _OPENAI_URL), url)
+    _check_variable("AZURE_OPENAI_ENDPOINT", config)
     endpoint = config.base_url or os.environ.get("AZURE_OPENAI_ENDPOINT")
     version = os.environ.get("OPENAI_API_VERSION")
     if not endpoint or not version:
@@ -139,6 +143,12 @@ def resolve_endpoint(config: JudgeConfig) -> Endpoint:
             f"the judge is on Azure, but the environment variable {missing} is not set: export it"
         )
     return Endpoint("azure", f"{_public_url(endpoint)}?api-version={version}", endpoint)
+
+
+def _check_variable(name: str, config: JudgeConfig) -> None:
+    value = os.environ.get(name)
+    if config.base_url is None and value and (problem := _url_problem(value)) is not None:
+        raise JudgeError(f"the environment variable {name} holds no judge's address: {problem}")
 
 
 def read_key(config: JudgeConfig, endpoint: Endpoint) -> str | None:
@@ -169,15 +179,6 @@ def read_key(config: JudgeConfig, endpoint: Endpoint) -> str | None:
     return key
 
 
-def scrub(text: str, config: JudgeConfig) -> str:
-    """Text without the values of the key variables, for everything that is kept or shown."""
-    for name in {config.api_key_env, _DEFAULT_KEY_ENV, *_AZURE_KEY_ENVS} - {""}:
-        secret = os.environ.get(name, "").strip()
-        if len(secret) >= _SECRET_LENGTH:
-            text = text.replace(secret, f"<{name}>")
-    return text
-
-
 def judgment_keys(
     items: Iterable[Messages], config: JudgeConfig, endpoint: Endpoint
 ) -> Iterator[tuple[int, int, str]]:
@@ -197,19 +198,34 @@ def judgment_keys(
             yield number, repeat, sha256(identity.encode()).hexdigest()
 
 
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        secretive = "@" in parts.netloc or bool(parts.query)
-    except (ValueError, AttributeError):
-        valid = secretive = False
-    if secretive:  # not quoted: it may hold a key
+def _check_url(url: object) -> None:
+    """Check the configured address.
+
+    Raises:
+        OptionError: It cannot be one, or holds what belongs elsewhere.
+    """
+    if isinstance(url, str) and ("@" in url.partition("//")[2].partition("/")[0] or "?" in url):
+        # Not quoted: it may hold a key.
         raise OptionError(
             "judge base URL: it may hold no user, password or query; put the key into api_key_env"
         )
-    if not valid:
-        raise OptionError(f"judge base URL {url!r}: an address such as http://localhost:8000/v1 is expected")
+    if (problem := _url_problem(url)) is not None:
+        raise OptionError(f"judge base URL {url!r}: {problem}")
+
+
+def _url_problem(url: object) -> str | None:
+    """Why this is no address of an API, if it is none."""
+    expected = "an address such as http://localhost:8000/v1 is expected"
+    if not isinstance(url, str) or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return expected
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # brackets of an IPv6 address, a port that is none
+        return f"its host or port is none; {expected}"
+    if port == 0 or parts.scheme not in {"http", "https"} or not parts.hostname:
+        return expected
+    return None
 
 
 def _check_env_name(name: str) -> None:

@@ -1,22 +1,31 @@
 """The judging itself: which judgments are needed, getting them concurrently, saving each as it comes."""
 
-import asyncio
 import contextlib
+import logging
+import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from lm_eval_ja.errors import JudgeError
-from lm_eval_ja.judge._client import JudgeClient, Reply
+from lm_eval_ja.judge._client import JudgeClient
 from lm_eval_ja.judge._config import Endpoint, JudgeConfig, judgment_keys
 from lm_eval_ja.judge._faults import CallError
 from lm_eval_ja.judge._rating import assess, parse_rating
-from lm_eval_ja.judge._retry import Caller, ServiceDown
+from lm_eval_ja.judge._retry import Caller, ServiceDown, Stopped
 from lm_eval_ja.judge._store import JudgmentStore, Record
 from lm_eval_ja.judge._types import Judgment, Messages
+
+if TYPE_CHECKING:
+    from lm_eval_ja.judge._reply import Reply
+
+_LOG = logging.getLogger(__name__)
+_PATIENCE = 2.0  # seconds that calls which cannot be ended (a name being looked up, say) are waited for
+_LOOK_AGAIN = 1.0  # seconds between looks at what other runs are asking for
 
 
 @dataclass(slots=True)
@@ -111,50 +120,123 @@ class Engine:
         self._progress = progress
         self._tokens = 0
         self._unscored = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._stopped: str | None = None
+        self._waiting = False
+        self._bar: tqdm[Any]
         self.asked = len(self._survey.results)
 
-    async def run(self) -> str | None:
+    def run(self) -> str | None:
         """Get all judgments.
 
         Returns:
             None, or why the run stopped early.
 
         Raises:
-            asyncio.CancelledError: Cancelled from outside; what had been received is saved.
+            KeyboardInterrupt: Ctrl-C; what had been received is saved.
             JudgeError: No call could be made at all.
         """
         if not self._survey.jobs:
             return None
-        self._store.append(())  # before anything is paid for
         client = JudgeClient(self._config, self._endpoint)
-        caller = Caller(client, self._config)
+        caller = Caller(client, self._config, self._stop)
+        with (
+            contextlib.closing(client),
+            tqdm(
+                total=self.asked,
+                initial=sum(result is not None for result in self._survey.results),
+                desc="judge",
+                unit="judgment",
+                mininterval=0.5,
+                disable=not self._progress,
+            ) as self._bar,
+        ):
+            jobs = self._survey.jobs
+            while True:
+                jobs, pause = self._round(jobs, client, caller)
+                if self._stopped is not None or not jobs:
+                    break
+                self._stop.wait(pause)
+        if self._stopped is None and caller.failures and not caller.answers:
+            return caller.last_failure
+        return self._stopped
+
+    def _round(self, jobs: Sequence[Job], client: JudgeClient, caller: Caller) -> tuple[list[Job], float]:
+        """Get what no other run is asking for.
+
+        Returns:
+            What others are asking for, and the seconds after which to look again whether they got it.
+        """
+        begun = time.monotonic()
+        try:
+            with self._store.claim([job.key for job in jobs]) as claim:
+                pause = max(_LOOK_AGAIN, 10 * (time.monotonic() - begun))  # reading may take long, too
+                left = [job for job in jobs if not self._take(job, claim.records.get(job.key))]
+                others = [job for job in left if job.key not in claim.keys]
+                self._get([job for job in left if job.key in claim.keys], client, caller)
+        except JudgeError as exc:
+            if jobs is self._survey.jobs:
+                raise
+            self._stopped = str(exc)
+            return [], 0.0
+        if others and not self._waiting:
+            self._waiting = True
+            _LOG.warning(
+                "%d judgments are being asked for by another run with the same store (%s): waiting for it",
+                len(others),
+                self._store.path,
+            )
+        return others, pause
+
+    def _take(self, job: Job, record: Record | None) -> bool:
+        """Use what another run has saved since the survey, if it did and it has a rating."""
+        if record is None or record == job.earlier:
+            return False
+        judgment = _read(record, self._config)
+        if judgment.rating is None:
+            job.earlier = record
+            return False
+        self._put(job, judgment)
+        self._bar.update(len(job.places))
+        return True
+
+    def _get(self, jobs: Sequence[Job], client: JudgeClient, caller: Caller) -> None:
+        """Get judgments, many at a time."""
+        pending = deque(jobs)
         saver = _Saver(self._store)
-        pending = deque(self._survey.jobs)
-        done_before = sum(result is not None for result in self._survey.results)
-        with tqdm(
-            total=self.asked,
-            initial=done_before,
-            desc="judge",
-            unit="judgment",
-            mininterval=0.5,
-            disable=not self._progress,
-        ) as bar:
-            saving = asyncio.create_task(saver.run())
-            workers = [
-                asyncio.create_task(self._work(pending, client, caller, saver, bar))
-                for _ in range(min(self._config.concurrency, len(self._survey.jobs)))
-            ]
-            try:
-                return await _first_failure(workers, caller)
-            finally:
-                pending.clear()  # before Python 3.12 wait_for may swallow a cancellation
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
-                saver.finish()
-                await saving
-                with contextlib.suppress(Exception):  # nothing depends on a tidy end of the connections
-                    await client.close()
+        workers = [
+            threading.Thread(
+                target=self._work, args=(pending, client, caller, saver), name="judge", daemon=True
+            )
+            for _ in range(min(self._config.concurrency, len(jobs)))
+        ]
+        started: list[threading.Thread] = []
+        try:
+            for worker in workers:
+                try:
+                    worker.start()
+                except RuntimeError:  # the system has no more threads for us: fewer do as well
+                    if not started:
+                        raise
+                    break
+                started.append(worker)
+            for worker in started:
+                while worker.is_alive():
+                    worker.join(0.5)  # in slices: an endless wait cannot be interrupted on Windows
+        finally:
+            if any(worker.is_alive() for worker in started):
+                self._halt(client)
+                deadline = time.monotonic() + _PATIENCE
+                for worker in started:
+                    worker.join(max(0.0, deadline - time.monotonic()))
+            saver.finish()
+
+    def _halt(self, client: JudgeClient, reason: str | None = None) -> None:
+        with self._lock:
+            self._stopped = self._stopped or reason
+        self._stop.set()
+        client.abort()
 
     def results(self, unfinished: str) -> list[Judgment]:
         """All judgments in order, with ``unfinished`` as the reason of those that were not made."""
@@ -165,32 +247,51 @@ class Engine:
             for place, result in enumerate(self._survey.results)
         ]
 
-    async def _work(
-        self, jobs: deque[Job], client: JudgeClient, caller: Caller, saver: "_Saver", bar: "tqdm[Any]"
-    ) -> None:
-        while jobs:
-            job = jobs.popleft()
+    def _work(self, jobs: deque[Job], client: JudgeClient, caller: Caller, saver: "_Saver") -> None:
+        while not self._stop.is_set():
             try:
-                record, judgment = await self._judge(job, client, caller)
-            except CallError as exc:
-                judgment = Judgment(None, str(exc), "", self._config.model, repeat=job.repeat)
-            else:
-                # Counted first: a paid reply reaches the caller even where the disk refuses it.
-                self._put(job, judgment)
-                await saver.save(record)
+                job = jobs.popleft()
+            except IndexError:
+                return
+            try:
+                self._finish(job, client, caller, saver)
+            except Stopped:
+                return
+            except (ServiceDown, JudgeError) as exc:
+                self._halt(client, str(exc))
+
+    def _finish(self, job: Job, client: JudgeClient, caller: Caller, saver: "_Saver") -> None:
+        """Get one judgment and save it. Whatever nobody has foreseen costs this one only."""
+        judgment = None
+        try:
+            record, judgment = self._judge(job, client, caller)
+            # Counted first: a paid reply reaches the caller even where the disk refuses it.
             self._put(job, judgment)
+            saver.save(record)
+        except CallError as exc:
+            judgment = Judgment(None, str(exc), "", self._config.model, repeat=job.repeat)
+            self._put(job, judgment)
+        except (ServiceDown, Stopped, JudgeError):
+            raise
+        except Exception as exc:  # noqa: BLE001 -- what it is nobody knows; the log has it all
+            _LOG.exception("a judgment failed")
+            if judgment is None:
+                reason = f"not judged: {type(exc).__name__}"
+                judgment = Judgment(None, reason, "", self._config.model, repeat=job.repeat)
+                self._put(job, judgment)
+        with self._lock:
             self._tokens += judgment.prompt_tokens + judgment.completion_tokens
             self._unscored += (judgment.rating is None) * len(job.places)
-            bar.set_postfix(self._notes(), refresh=False)
-            bar.update(len(job.places))
+            self._bar.set_postfix(self._notes(), refresh=False)
+            self._bar.update(len(job.places))
 
-    async def _judge(self, job: Job, client: JudgeClient, caller: Caller) -> tuple[Record, Judgment]:
+    def _judge(self, job: Job, client: JudgeClient, caller: Caller) -> tuple[Record, Judgment]:
         config = self._config
         replies: list[Reply] = []
         rating, reason = None, None
         for _ in range(1 if config.strict else 1 + config.rating_retries):
             try:
-                reply = await caller.call(self._items[job.item])
+                reply = caller.call(self._items[job.item])
             except CallError:
                 if not replies:
                     raise
@@ -237,59 +338,53 @@ class Engine:
         return notes
 
 
-async def _first_failure(workers: Sequence["asyncio.Task[None]"], caller: Caller) -> str | None:
-    """Wait for the workers; why they stopped early, if they did."""
-    done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-    for worker in done:
-        error = worker.exception()
-        if isinstance(error, (ServiceDown, JudgeError)):
-            return str(error)
-        if error is not None:
-            raise error
-    if caller.failures and not caller.answers:
-        return caller.last_failure
-    return None
-
-
 class _Saver:
     """Writes records as they come: one disk flush for all that have come during the last one."""
 
     def __init__(self, store: JudgmentStore) -> None:
         self._store = store
-        self._queue: asyncio.Queue[tuple[Record, asyncio.Future[None]] | None] = asyncio.Queue()
+        self._queue = threading.Lock()
+        self._disk = threading.Lock()
+        self._waiting: list[_Entry] = []
 
-    async def save(self, record: Record) -> None:
+    def save(self, record: Record) -> None:
         """Return once the record is on the disk.
 
         Raises:
             JudgeError: It cannot be written.
         """
-        saved = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((record, saved))
-        await saved
+        entry = _Entry(record)
+        with self._queue:
+            self._waiting.append(entry)
+        with self._disk:
+            if not entry.done:  # whoever comes first writes for all that wait
+                self._write()
+        if entry.problem is not None:
+            raise entry.problem
 
     def finish(self) -> None:
-        """End ``run`` once all records handed in are written."""
-        self._queue.put_nowait(None)
+        """Write what still waits."""
+        with self._disk:
+            self._write()
 
-    async def run(self) -> None:
-        """Write until told to finish."""
-        running = True
-        while running:
-            entries = [await self._queue.get()]
-            while not self._queue.empty():
-                entries.append(self._queue.get_nowait())
-            batch = [entry for entry in entries if entry is not None]
-            running = len(batch) == len(entries)
-            problem = None
-            try:
-                await asyncio.to_thread(self._store.append, [record for record, _ in batch])
-            except JudgeError as exc:
-                problem = exc
-            for _, waiting in batch:
-                if waiting.done():  # cancelled meanwhile
-                    continue
-                if problem is None:
-                    waiting.set_result(None)
-                else:
-                    waiting.set_exception(problem)
+    def _write(self) -> None:
+        with self._queue:
+            batch, self._waiting = self._waiting, []
+        if not batch:
+            return
+        problem: Exception | None = None
+        try:
+            self._store.append([entry.record for entry in batch])
+        except Exception as exc:  # noqa: BLE001 -- raised again by everyone that waits
+            problem = exc
+        for entry in batch:
+            entry.problem, entry.done = problem, True
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A record that is to be written."""
+
+    record: Record
+    done: bool = False
+    problem: Exception | None = None

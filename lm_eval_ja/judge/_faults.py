@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Any
 
-from lm_eval_ja.judge._config import JudgeConfig, scrub
+from lm_eval_ja.judge._config import JudgeConfig
+from lm_eval_ja.judge._secrets import scrub
 
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _FILTER_SIGNS = ("content_filter", "content management policy", "responsibleaipolicyviolation")
@@ -22,30 +23,51 @@ _LENGTH_SIGNS = (
 _BODY_SHOWN = 300
 
 
-class Kind(Enum):
-    """What a failed call says about the calls to come."""
-
-    FATAL = auto()  # none can succeed: stop now
-    SETUP = auto()  # none can succeed, unless one has: some gateways use these codes for single requests
-    REJECTED = auto()  # this one cannot succeed
-    ITEM = auto()  # this one cannot succeed because of its text; the judge itself works
-    RATE = auto()  # later
-    TRANSIENT = auto()  # perhaps the next time
-    TIMEOUT = auto()  # likewise, but dear
-
-
 class CallError(Exception):
-    """A call that brought no reply. The message holds no key.
+    """A call that brought no reply. The message holds no key."""
+
+
+class Cause(Enum):
+    """Why a call failed that may succeed later."""
+
+    RATE = auto()  # too many calls at the moment
+    TIMEOUT = auto()  # dear to try again
+    OTHER = auto()
+
+
+class TransientError(CallError):
+    """The same call may succeed later.
 
     Attributes:
-        kind: What to do.
+        cause: Why it failed.
         retry_after: Seconds the server asks to wait, if it does.
     """
 
-    def __init__(self, kind: Kind, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, cause: Cause = Cause.OTHER, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.cause = cause
         self.retry_after = retry_after
+
+
+class Scope(Enum):
+    """Which calls a permanent failure speaks of."""
+
+    ALL = auto()  # none can succeed: stop now
+    SETUP = auto()  # none can succeed, unless one has: some gateways use these codes for single requests
+    REQUEST = auto()  # this one cannot succeed
+    TEXT = auto()  # this one cannot succeed because of its text; the judge itself works
+
+
+class PermanentError(CallError):
+    """The same call will fail again.
+
+    Attributes:
+        scope: Whether others will, too.
+    """
+
+    def __init__(self, message: str, scope: Scope) -> None:
+        super().__init__(message)
+        self.scope = scope
 
 
 def from_status(  # noqa: PLR0911 -- a table
@@ -70,24 +92,26 @@ def from_status(  # noqa: PLR0911 -- a table
     wait = retry_after(headers)
 
     if status == 401:  # noqa: PLR2004
-        return CallError(
-            Kind.FATAL, f"{said}. The key is refused: check the value of {config.api_key_env or 'the key'}"
+        return PermanentError(
+            f"{said}. The key is refused: check the value of {config.api_key_env or 'the key'}", Scope.ALL
         )
     if status == 402 or (status == 429 and codes & _QUOTA_CODES):  # noqa: PLR2004
-        return CallError(Kind.FATAL, f"{said}. The account has no quota left: check its plan and billing")
+        return PermanentError(f"{said}. The account has no quota left: check its plan and billing", Scope.ALL)
     if status == 403:  # noqa: PLR2004
-        return CallError(Kind.SETUP, f"{said}. Check that the key may use the model {config.model!r}")
+        return PermanentError(f"{said}. Check that the key may use the model {config.model!r}", Scope.SETUP)
     if status == 404:  # noqa: PLR2004
-        return CallError(Kind.SETUP, f"{said}. Check the model's name ({config.model!r}) and the base URL")
+        return PermanentError(
+            f"{said}. Check the model's name ({config.model!r}) and the base URL", Scope.SETUP
+        )
     if status == 429:  # noqa: PLR2004
-        return CallError(Kind.RATE, said, wait)
+        return TransientError(said, Cause.RATE, wait)
     if status in {408, 409, 425} or status >= 500:  # noqa: PLR2004
-        return CallError(Kind.TRANSIENT, said, wait)
+        return TransientError(said, retry_after=wait)
     if any(sign in signs for sign in _FILTER_SIGNS):
-        return CallError(Kind.ITEM, f"the judge's content filter refused the request ({said})")
+        return PermanentError(f"the judge's content filter refused the request ({said})", Scope.TEXT)
     if status == 413 or any(sign in signs for sign in _LENGTH_SIGNS):  # noqa: PLR2004
-        return CallError(Kind.ITEM, f"the request is too long for the judge ({said})")
-    return CallError(Kind.REJECTED, said)
+        return PermanentError(f"the request is too long for the judge ({said})", Scope.TEXT)
+    return PermanentError(said, Scope.REQUEST)
 
 
 def from_connection(exc: BaseException, url: str, config: JudgeConfig) -> CallError:
@@ -97,14 +121,12 @@ def from_connection(exc: BaseException, url: str, config: JudgeConfig) -> CallEr
         cause = inner
     detail = scrub(str(cause), config) or type(cause).__name__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return CallError(
-            Kind.SETUP,
+        return PermanentError(
             f"no answer from {url}: {detail}. Check the base URL; if the server, or a proxy on the way, has a"
             " certificate of its own, name that in SSL_CERT_FILE",
+            Scope.SETUP,
         )
-    return CallError(
-        Kind.TRANSIENT, f"no answer from {url}: {detail}. Check the base URL and that the server is up"
-    )
+    return TransientError(f"no answer from {url}: {detail}. Check the base URL and that the server is up")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -122,7 +144,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             pass
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - _sent_at(headers))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, LookupError, OverflowError):  # a header may hold anything
             pass
     return None
 
@@ -131,5 +153,5 @@ def _sent_at(headers: Mapping[str, str]) -> float:
     """When the server says it answered, in seconds since the epoch; now, if it does not say."""
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, LookupError, OverflowError):
         return time.time()

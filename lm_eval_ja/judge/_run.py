@@ -1,23 +1,20 @@
-"""The engine's front door: ordinary functions that also work where an event loop is already running."""
+"""The engine's front door."""
 
-import asyncio
 import logging
-import threading
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._client import JudgeClient
 from lm_eval_ja.judge._config import JudgeConfig, resolve_endpoint
 from lm_eval_ja.judge._engine import Engine, survey
-from lm_eval_ja.judge._faults import CallError, Kind
+from lm_eval_ja.judge._faults import CallError, Cause, TransientError
 from lm_eval_ja.judge._store import JudgmentStore
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, Plan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 
 _LOG = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 _PREFLIGHT_TIMEOUT = 20.0
 _PREFLIGHT_TRIES = 3
@@ -62,7 +59,7 @@ def judge(
     store = store if isinstance(store, JudgmentStore) else JudgmentStore(store)
     engine = Engine(items, config, resolve_endpoint(config), store, progress=progress)
     try:
-        stopped = _run(engine.run)
+        stopped = engine.run()
     except KeyboardInterrupt:
         done = sum(judgment.rating is not None for judgment in engine.results(""))
         message = (
@@ -82,7 +79,7 @@ def judge(
     )
 
 
-def plan(items: Sequence[Messages], config: JudgeConfig, store: JudgmentStore | str | Path) -> Plan:
+def plan(items: Sequence[Messages], config: JudgeConfig, store: JudgmentStore | str | Path) -> WorkPlan:
     """What ``judge`` would request. Sends nothing, writes nothing, needs no key.
 
     Raises:
@@ -91,7 +88,7 @@ def plan(items: Sequence[Messages], config: JudgeConfig, store: JudgmentStore | 
     store = store if isinstance(store, JudgmentStore) else JudgmentStore(store)
     found = survey(items, config, resolve_endpoint(config), store)
     calls = len(found.jobs)
-    return Plan(
+    return WorkPlan(
         judgments=len(found.results),
         cached=sum(result is not None for result in found.results),
         duplicates=sum(len(job.places) - 1 for job in found.jobs),
@@ -110,81 +107,33 @@ def preflight(config: JudgeConfig) -> None:
             model, not reachable, ...) and what to do.
     """
     endpoint = resolve_endpoint(config)
-    quick = replace(config, timeout=min(config.timeout, _PREFLIGHT_TIMEOUT))
-
-    async def ask() -> str | None:
-        client = JudgeClient(quick, endpoint)
-        try:
-            for tries_left in reversed(range(_PREFLIGHT_TRIES)):
-                try:
-                    await client.ask([{"role": "user", "content": "1"}], max_tokens=1)
-                except CallError as exc:
-                    fault = exc
-                else:
-                    return None
-                if _OUT_OF_TOKENS in str(fault):
-                    return None
-                if fault.kind is Kind.RATE:
-                    _LOG.warning(
-                        "the judge %s is there, but limits its rate at the moment (%s)", config.model, fault
-                    )
-                    return None
-                if fault.kind is not Kind.TRANSIENT or not tries_left:
-                    break
-                await asyncio.sleep(min(config.backoff, 1.0))
-            return str(fault)
-        finally:
-            await client.close()
-
-    problem = _run(ask)
+    client = JudgeClient(replace(config, timeout=min(config.timeout, _PREFLIGHT_TIMEOUT)), endpoint)
+    try:
+        problem = _try_out(client, config)
+    finally:
+        client.close()
     if problem is not None:
         raise JudgeError(f"the judge {config.model} at {endpoint.url} cannot be used: {problem}")
 
 
-class _Thread(threading.Thread, Generic[_T]):
-    """An event loop of its own for one coroutine: one that already runs here (Jupyter) is no obstacle."""
-
-    def __init__(self, work: Callable[[], Coroutine[None, None, _T]]) -> None:
-        super().__init__(name="judge", daemon=True)
-        self._work = work
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[_T] | None = None
-        self.ended = threading.Event()
-        self.result: _T
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
+def _try_out(client: JudgeClient, config: JudgeConfig) -> str | None:
+    """Ask for a token; why none came, if the judge is to blame."""
+    for tries_left in reversed(range(_PREFLIGHT_TRIES)):
         try:
-            self.result = asyncio.run(self._main())
-        except BaseException as exc:  # noqa: BLE001 -- raised again in the waiting thread
-            self.error = exc
-        finally:
-            self.ended.set()
-
-    async def _main(self) -> _T:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._work())
-        return await self._task
-
-    def cancel(self) -> None:
-        if self._loop is not None and self._task is not None and not self.ended.is_set():
-            self._loop.call_soon_threadsafe(self._task.cancel)
-
-
-def _run(work: Callable[[], Coroutine[None, None, _T]]) -> _T:
-    """Run a coroutine to its end from ordinary code; on Ctrl-C cancel it and let it tidy up."""
-    thread = _Thread(work)
-    thread.start()
-    try:
-        while not thread.ended.wait(0.5):  # in slices: an endless wait cannot be interrupted on Windows
-            pass
-    except KeyboardInterrupt:
-        thread.cancel()
-        thread.ended.wait()
-        raise
-    if thread.error is not None:
-        raise thread.error
-    return thread.result
+            client.ask([{"role": "user", "content": "1"}], max_tokens=1)
+        except CallError as exc:
+            fault = exc
+        else:
+            return None
+        if _OUT_OF_TOKENS in str(fault):
+            return None
+        if isinstance(fault, TransientError) and fault.cause is Cause.RATE:
+            _LOG.warning("the judge %s is there, but limits its rate at the moment (%s)", config.model, fault)
+            return None
+        if not (isinstance(fault, TransientError) and fault.cause is Cause.OTHER and tries_left):
+            break
+        time.sleep(min(config.backoff, 1.0))
+    return str(fault)
 
 
 def _estimate_tokens(messages: Messages) -> int:

@@ -5,17 +5,22 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from lm_eval_ja.errors import JudgeError
+from lm_eval_ja.judge._claims import Claims
 
 _LOG = logging.getLogger(__name__)
 _LOCK_TIMEOUT = 60.0
 _KEY = re.compile(rb'\{"key": "([0-9a-f]{64})", ')  # how to_line begins
+_CHECK = re.compile(rb', "check": "([0-9a-f]{16})"\}\s*')  # how it ends
+_CHECK_SIZE = len(', "check": ""}') + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +58,62 @@ class Record:
     adaptations: tuple[str, ...]
 
     def to_line(self) -> bytes:
-        """The record as one line of JSON, newline included."""
+        """The record as one line of JSON, newline included, ending in a checksum of all before."""
         values = asdict(self)
         try:
-            return json.dumps(values, ensure_ascii=False).encode() + b"\n"
+            line = json.dumps(values, ensure_ascii=False).encode()
         except UnicodeEncodeError:  # lone surrogates
-            return json.dumps(values).encode() + b"\n"
+            line = json.dumps(values).encode()
+        return b'%s, "check": "%s"}\n' % (line[:-1], _checksum(line[:-1]))
 
     @classmethod
     def from_line(cls, line: bytes) -> "Record | None":
-        """Read one line back; None if it is damaged."""
+        """Read one line back; None if it is damaged. Lines of before there were checksums have none."""
+        line = line.rstrip()
+        check = _CHECK.fullmatch(line, max(0, len(line) - _CHECK_SIZE))
+        if check is not None:
+            line = line[: check.start()]
+            if _checksum(line) != check[1]:
+                return None
+            line += b"}"
         try:
             values = json.loads(line)
+            if values.keys() != _TYPES.keys():
+                return None
             values["adaptations"] = tuple(values["adaptations"])
-            record = cls(**{field.name: values[field.name] for field in fields(cls)})
-            bytes.fromhex(record.key)
-        except (ValueError, LookupError, TypeError):
+            if not all(isinstance(values[name], kind) for name, kind in _TYPES.items()):
+                return None
+            bytes.fromhex(values["key"])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
-        return record
+        return cls(**values)
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys((field.name for field in fields(Record)), str),
+    **dict.fromkeys(("repeat", "prompt_tokens", "completion_tokens"), int),
+    "rating": (float, int, type(None)),
+    "first_text": (str, type(None)),
+    "latency": (float, int),
+    "adaptations": tuple,
+}
+
+
+def _checksum(data: bytes) -> bytes:
+    return sha256(data).hexdigest()[:16].encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a run may ask for.
+
+    Attributes:
+        keys: Of the judgments that are its own to get. The others are being asked for by another run.
+        records: Those that are there already, whoever saved them.
+    """
+
+    keys: frozenset[str]
+    records: dict[str, Record]
 
 
 class JudgmentStore:
@@ -81,12 +124,14 @@ class JudgmentStore:
     once, the first one with a rating counts.
 
     Attributes:
-        path: The file. It appears with the first judgment; beside it stands an empty ``.lock`` file.
+        path: The file. It appears with the first judgment; beside it stand an empty ``.lock`` file and a folder
+            ``.claims``, which is empty unless a run is asking for judgments.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = threading.RLock()
+        self._claims = Claims(self.path.with_name(f"{self.path.name}.claims"))
 
     def find(self, keys: Collection[str]) -> dict[str, Record]:
         """Look judgments up, those that other processes have saved in the meantime included.
@@ -129,6 +174,30 @@ class JudgmentStore:
         if record.key in wanted and (known is None or known.rating is None):
             found[record.key] = record
 
+    @contextmanager
+    def claim(self, keys: Collection[str]) -> Iterator[Claim]:
+        """Keep other runs, of this or of other processes, from asking for the same judgments meanwhile.
+
+        A run that is killed claims nothing any more.
+
+        Args:
+            keys: Of the judgments wanted.
+
+        Yields:
+            Which of them are claimed, and which have been saved.
+
+        Raises:
+            JudgeError: The file cannot be read or written; nothing is claimed.
+        """
+        with self._locked():
+            self._append(b"")  # before anything is paid for
+            records = self.find(keys)
+            name, own = self._claims.take(keys)
+        try:
+            yield Claim(own, records)
+        finally:
+            self._claims.release(name)
+
     def append(self, records: Sequence[Record]) -> None:
         """Save judgments. When this returns they are on the disk; when it raises the file is as it was.
 
@@ -138,14 +207,28 @@ class JudgmentStore:
             JudgeError: The file cannot be written (no space, no permission, ...).
         """
         data = b"".join(record.to_line() for record in records)
+        with self._locked():
+            self._append(data)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The right to write.
+
+        Raises:
+            JudgeError: It cannot be had, or writing failed.
+        """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.path.parent)
             with self._lock, FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT):
-                self._append(data)
+                yield
         except Timeout:
             raise JudgeError(
                 f"judgment store {self.path}: another process has held {self.path}.lock "
                 f"for {_LOCK_TIMEOUT:g} s; end it"
+            ) from None
+        except NotImplementedError:
+            raise JudgeError(
+                f"judgment store {self.path}: its file system has no locks; choose another place"
             ) from None
         except OSError as exc:
             raise JudgeError(
@@ -175,6 +258,15 @@ class JudgmentStore:
             os.close(handle)
         if not size:  # the first judgment: the file itself may be new
             _sync_directory(self.path.parent)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder and those above it, each as durable as what will stand in it."""
+    if path.is_dir():
+        return
+    _make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    _sync_directory(path.parent)
 
 
 def _sync_directory(path: Path) -> None:

@@ -44,7 +44,7 @@ class Judgment:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WorkPlan:
     """What a call of ``judge`` would do, without doing it.
 
     Attributes:

@@ -20,7 +20,7 @@ from lm_eval_ja.judge._config import JudgeConfig
 from lm_eval_ja.judge._prompts import JudgePrompts, build_messages
 from lm_eval_ja.judge._ratings import QuestionRating
 from lm_eval_ja.judge._run import judge, plan
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, Plan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, WorkPlan
 from lm_eval_ja.judge.options import NO_JUDGE, JudgeOptions
 from lm_eval_ja.prompts import STOP, visible_answer
 
@@ -136,7 +136,7 @@ class Session:
             ]
         )
 
-    def _refuse(self, plan: Plan) -> str | None:
+    def _refuse(self, plan: WorkPlan) -> str | None:
         """Say what judging would take, and whether that forbids it."""
         text = (
             f"{self.name}: {plan.judgments} judgments by {self.options.judge_model}: {plan.calls} calls, {plan.cached} "

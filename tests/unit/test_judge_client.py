@@ -4,7 +4,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -60,6 +59,20 @@ def test_requests_carry_the_protocols_settings(store):
         ({"model": ""}, "judge model"),
         ({"base_url": "localhost:8000"}, "judge base URL 'localhost:8000'"),
         ({"base_url": "http://"}, "judge base URL"),
+        ({"base_url": "ftp://host/v1"}, "judge base URL 'ftp://host/v1'"),
+        ({"base_url": 8000}, "judge base URL 8000: an address such as http://localhost:8000/v1 is expected"),
+        ({"base_url": ["http://host"]}, "judge base URL"),
+        ({"base_url": True}, "judge base URL True"),
+        ({"base_url": b"http://host"}, "judge base URL"),
+        ({"base_url": {}}, "judge base URL"),
+        ({"base_url": ""}, "judge base URL ''"),
+        ({"base_url": "http://host:80000/v1"}, "judge base URL 'http://host:80000/v1': its host or port"),
+        ({"base_url": "http://host:port/v1"}, "judge base URL 'http://host:port/v1': its host or port"),
+        ({"base_url": "http://host:-1/v1"}, "its host or port"),
+        ({"base_url": "http://host:0/v1"}, "judge base URL"),
+        ({"base_url": "http://[::1/v1"}, "its host or port"),
+        ({"base_url": "http://ho st/v1"}, "judge base URL"),
+        ({"base_url": "http://host/v1\n"}, "judge base URL"),
         ({"concurrency": 0}, "judge concurrency: a whole number, 1 to 1000, is expected, not 0"),
         ({"concurrency": 2000}, "judge concurrency"),
         ({"concurrency": "8"}, "judge concurrency.*not '8'"),
@@ -88,6 +101,8 @@ def test_settings_that_cannot_work_are_refused(settings, expected):
         },  # Azure's keys have the form of a variable's name
         {"base_url": "https://user:a1b2c3d4e5f6@host/v1"},
         {"base_url": "https://host/v1?api-key=a1b2c3d4e5f6"},
+        {"base_url": "https://user:a1b2c3d4e5f6@[host/v1"},
+        {"base_url": "https://user:a1b2c3d4e5f6@host:port/v1"},
     ],
 )
 def test_a_key_in_the_wrong_place_is_refused_without_repeating_it(settings):
@@ -103,6 +118,13 @@ def test_openai_and_its_base_url_variable(monkeypatch, store):
         judge(requests(1), JudgeConfig(), store)
         judge(requests(1), server.config(), store)  # the same judge, so the same judgment
         assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("address", ["localhost:8000", "http://host:port", "http://[::1"])
+def test_an_address_in_a_variable_that_is_none_is_named(monkeypatch, address):
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(JudgeError, match="variable OPENAI_BASE_URL holds no judge's address"):
+        preflight(JudgeConfig())
 
 
 @pytest.mark.parametrize("explicit", [True, False])
@@ -345,10 +367,10 @@ def test_preflight_lets_a_usable_judge_pass(script):
     ],
 )
 def test_preflight_names_the_cause(answer, cause):
-    start = time.monotonic()
-    with JudgeServer(lambda call: answer) as server, pytest.raises(JudgeError, match=cause):
-        preflight(server.config(timeout=0.5))
-    assert time.monotonic() - start < 5
+    with JudgeServer(lambda call: answer) as server:
+        with pytest.raises(JudgeError, match=cause):
+            preflight(server.config(timeout=0.5 if answer.stalled else 60))
+        assert len(server.calls) <= 3
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -372,10 +394,8 @@ def test_preflight_with_something_that_is_no_key(monkeypatch):
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/v1", "http://no-such-host.invalid/v1"])
 def test_preflight_where_nobody_is(address):
-    start = time.monotonic()
     with pytest.raises(JudgeError, match=f"no answer from {address}: .*Check the base URL"):
         preflight(JudgeConfig(base_url=address))
-    assert time.monotonic() - start < 10
 
 
 def test_without_the_openai_package_it_is_named(tmp_path):

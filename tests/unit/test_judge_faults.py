@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -57,10 +58,15 @@ TRANSIENT = {
 }
 
 
+def limit(name):
+    """Seconds for a call: few where the limit is what the test is about, and many where it is not."""
+    return {"timeout": 2 if name in {"stalled", "trickling"} else 60}
+
+
 @pytest.mark.parametrize("name", TRANSIENT)
 def test_what_may_pass_is_tried_again(name, store):
     with JudgeServer(on_calls({2: TRANSIENT[name], 3: TRANSIENT[name]})) as server:
-        judgments = judge(requests(3), server.config(timeout=0.3), store)
+        judgments = judge(requests(3), server.config(**limit(name)), store)
         assert [judgment.reason for judgment in judgments] == [None] * 3
         assert len(server.calls) == 5
 
@@ -68,7 +74,7 @@ def test_what_may_pass_is_tried_again(name, store):
 @pytest.mark.parametrize("name", TRANSIENT)
 def test_what_does_not_pass_is_unscored_with_a_reason_until_the_next_run(name, store):
     with JudgeServer(on_prompts({"q1": TRANSIENT[name]})) as server:
-        judgments = judge(requests(4), server.config(timeout=0.3, max_retries=2), store)
+        judgments = judge(requests(4), server.config(**limit(name), max_retries=2), store)
         assert [judgment.rating is None for judgment in judgments] == [False, True, False, False]
         assert judgments[1].reason.endswith("(3 tries)")
         assert len(server.calls) == 6
@@ -78,17 +84,19 @@ def test_what_does_not_pass_is_unscored_with_a_reason_until_the_next_run(name, s
 
 
 def test_rate_limits_cost_no_retries_while_other_calls_get_through(store):
-    refusals = {"q0": 0}
+    refusals = 0
 
     def script(call):
-        if call.prompt == "q0" and refusals["q0"] < 8:
-            refusals["q0"] += 1
-            return fault(429)
+        nonlocal refusals
+        if call.prompt == "q0" and refusals < 8:
+            refusals += 1
+            # Once the other worker has come twice, the first of its answers is known to have got through.
+            return replace(fault(429), until=lambda: len(server.calls) >= call.number + 2)
         return rate(call)
 
-    with JudgeServer(script, latency=0.01) as server:
+    with JudgeServer(script) as server:
         judgments = judge(requests(200), server.config(concurrency=2, max_retries=2), store)
-    assert refusals["q0"] == 8
+    assert refusals == 8
     assert all(judgment.rating for judgment in judgments)
 
 
@@ -102,14 +110,20 @@ def test_rate_limits_cost_no_retries_while_other_calls_get_through(store):
     ],
 )
 def test_every_call_waits_as_long_as_the_server_asks(headers, at_least, store):
-    if headers["retry-after"] == "date":  # whole seconds: the next one but one is 1 to 2 s away
-        headers = {"retry-after": formatdate(int(time.time()) + 2, usegmt=True)}
-    with JudgeServer(on_calls({1: fault(429, headers=headers)}), latency=0.05) as server:
+    def script(call):
+        if call.number == 1:
+            if headers["retry-after"] == "date":  # whole seconds: the next one but one is 1 to 2 s away
+                headers["retry-after"] = formatdate(int(time.time()) + 2, usegmt=True)
+            return replace(fault(429, headers=headers), until=lambda: len(server.calls) == 2)
+        # The other worker's answer comes when the refusal is known; its next call has to wait, too.
+        return replace(rate(call), delay=0.5 if call.number == 2 else 0)
+
+    with JudgeServer(script) as server:
         judgments = judge(requests(6), server.config(concurrency=2), store)
         assert all(judgment.rating for judgment in judgments)
-        first, *others = server.calls
-        after = [call.time - first.time for call in others if call.time - first.time > 0.05]
-        assert at_least <= min(after) < at_least + 1.5
+        first, _, *others = server.calls
+    assert len(others) == 5
+    assert min(call.time for call in others) - first.time >= at_least
 
 
 def test_a_server_that_asks_to_wait_for_an_hour_is_not_waited_for(store):
@@ -192,10 +206,8 @@ def test_a_refused_text_shows_that_the_judge_is_working(store):
 def test_nobody_listens(store):
     with JudgeServer() as server:
         pass
-    start = time.monotonic()
     with pytest.raises(JudgeStopped, match=rf"no answer from {server.url}: .*Check the base URL"):
         judge(requests(100), server.config(concurrency=32), store)
-    assert time.monotonic() - start < 10
 
 
 def test_single_rejected_requests_say_nothing_of_the_judge(store):

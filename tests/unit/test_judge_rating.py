@@ -1,4 +1,7 @@
-"""The rating rule, case by case."""
+"""The rating rule, case by case, and against the reference's own expressions."""
+
+import math
+import re
 
 import pytest
 from hypothesis import given
@@ -57,3 +60,63 @@ def test_any_text_gives_a_rating_in_range_or_none(text):
     assert rating is None or 1 <= rating <= 10
     if rating is not None:
         assert parse_rating(text, strict=True) == rating
+
+
+def as_the_reference(text):
+    """FastChat's rule with FastChat's expressions; a number too large for a float is none, here and there."""
+    match = re.search(r"\[\[(\d+\.?\d*)\]\]", text) or re.search(r"\[(\d+\.?\d*)\]", text)
+    return float(match[1]) if match and math.isfinite(float(match[1])) else None
+
+
+PIECES = [
+    "[",
+    "]",
+    "[[",
+    "]]",
+    ".",
+    "..",
+    "1",
+    "10",
+    "05",
+    "7.5",
+    "８",
+    "٣",
+    "²",
+    "［",
+    "】",
+    " ",
+    "\n",
+    "-",
+    "x",
+    "[[5]]",
+    "[3.]",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.text(max_size=60))
+def test_every_text_is_read_as_the_reference_reads_it(text):
+    assert parse_rating(text, strict=True) == as_the_reference(text)
+
+
+MEGABYTE = 1_000_000
+
+
+@pytest.mark.timeout(60)  # the reference's expressions need hours for the first of these
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("[[" + "1" * MEGABYTE, None),
+        ("[" + "1" * MEGABYTE + "x]", None),
+        ("[[1." + "1" * MEGABYTE, None),
+        ("[[1." + "0" * MEGABYTE + "]]", 1.0),
+        ("[[" + "0" * MEGABYTE + "5]]", 5.0),
+        ("[" * MEGABYTE, None),
+        ("[[1" * (MEGABYTE // 3), None),
+        ("[[1]" * (MEGABYTE // 4), 1.0),
+        ("[[1.]" * (MEGABYTE // 5) + "[[7]]", 7.0),
+        ("[1" * (MEGABYTE // 2) + "]", 1.0),
+    ],
+    ids=lambda value: f"{value[:6]}..." if isinstance(value, str) else None,
+)
+def test_a_megabyte_of_anything_is_read_in_linear_time(text, rating):
+    assert parse_rating(text) == rating

@@ -1,40 +1,57 @@
-"""The engine's own cost, with generous limits; ``benchmarks/judge.py`` measures it exactly."""
+"""What the engine holds and how much it does at a time; ``benchmarks/parts/judge.py`` measures how fast."""
 
-import subprocess
-import sys
-import time
+import threading
 import tracemalloc
-from pathlib import Path
+from dataclasses import replace
 
-import pytest
-
-from lm_eval_ja.judge import JudgeConfig, JudgmentStore, judge, preflight
+from lm_eval_ja.judge import JudgmentStore, _engine, judge
 from lm_eval_ja.judge._store import Record
-from tests.judge_server import requests, set_environment
-
-LATENCY = 0.5
+from tests.judge_server import JudgeServer, rate, requests, set_environment
 
 
-@pytest.fixture
-def address():
-    """A server in a process of its own, so that CPU time here is the engine's alone."""
-    script = Path(__file__).parents[1] / "judge_server.py"
-    command = [sys.executable, str(script), "--latency", str(LATENCY)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield process.stdout.readline().strip()
-        process.stdin.close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "concurrency", "limit"), [(160, 32, 1.5), (6, 1, 1.1)])
-def test_calls_overlap_and_cost_little(address, tmp_path, monkeypatch, number, concurrency, limit):
+def test_all_calls_that_are_allowed_are_made_at_once(tmp_path, monkeypatch):
+    """No answer comes before all workers have asked: a run that held one back would not end."""
     set_environment(monkeypatch)
-    config = JudgeConfig(base_url=address, concurrency=concurrency)
-    preflight(config)
-    wall, cpu = time.perf_counter(), time.process_time()
-    judge(requests(number), config, tmp_path / "store.jsonl")
-    assert time.perf_counter() - wall < limit * number / concurrency * LATENCY
-    assert time.process_time() - cpu < 2
+
+    def script(call):
+        return replace(rate(call), until=lambda: len(server.calls) >= 32)
+
+    with JudgeServer(script) as server:
+        judge(requests(160), server.config(concurrency=32), tmp_path / "store.jsonl")
+        assert len(server.calls) == 160
+        assert server.most_at_once == 32
+
+
+def test_one_connection_serves_all_calls_of_a_worker(tmp_path, monkeypatch):
+    set_environment(monkeypatch)
+    with JudgeServer() as server:
+        judge(requests(40), server.config(concurrency=4), tmp_path / "store.jsonl")
+        assert server.connections == 4
+
+
+def test_one_flush_serves_all_judgments_that_wait_for_it(tmp_path, monkeypatch):
+    set_environment(monkeypatch)
+    waiting, batches = [], []
+    all_wait = threading.Event()
+    save = _engine._Saver.save
+
+    def noted(self, record):
+        waiting.append(record)
+        if len(waiting) == 32:
+            all_wait.set()
+        save(self, record)
+
+    class Store(JudgmentStore):
+        def append(self, records):
+            batches.append(len(records))
+            assert all_wait.wait(120)
+            super().append(records)
+
+    monkeypatch.setattr(_engine._Saver, "save", noted)
+    with JudgeServer() as server:
+        judge(requests(32), server.config(concurrency=32), Store(tmp_path / "store.jsonl"))
+    assert sum(batches) == 32
+    assert len(batches) <= 3  # all that came during the first one, but for one that was late for its queue
 
 
 def test_memory_does_not_grow_with_the_store(tmp_path):

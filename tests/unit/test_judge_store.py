@@ -60,7 +60,52 @@ def test_one_readable_line_per_judgment(path):
     (line,) = path.read_bytes().splitlines(keepends=True)
     assert line.endswith(b"\n")
     assert "良い [[5]]".encode() in line
-    assert json.loads(line) == {**dataclasses.asdict(record(1, text="良い [[5]]")), "adaptations": ["one"]}
+    values = json.loads(line)
+    assert list(values) == [*(field.name for field in dataclasses.fields(Record)), "check"]
+    del values["check"]
+    assert values == {**dataclasses.asdict(record(1, text="良い [[5]]")), "adaptations": ["one"]}
+
+
+def old_line(judgment):
+    """A line as it was before lines had a checksum."""
+    return json.dumps(dataclasses.asdict(judgment), ensure_ascii=False).encode() + b"\n"
+
+
+def test_lines_without_a_checksum_are_read(path):
+    JudgmentStore(path).append(())
+    path.write_bytes(old_line(record(1)) + old_line(record(2, None, "改行\n")))
+    JudgmentStore(path).append([record(3)])
+    store = JudgmentStore(path)
+    assert [get(store, record(n).key) for n in (1, 2, 3)] == [record(1), record(2, None, "改行\n"), record(3)]
+
+
+def test_no_flipped_bit_makes_another_judgment():
+    good = record(1, text="良い [[5]]")
+    line = good.to_line()
+    assert Record.from_line(line) == good
+    for place in range(len(line) - 1):
+        for bit in range(8):
+            flipped = bytearray(line)
+            flipped[place] ^= 1 << bit
+            assert Record.from_line(bytes(flipped)) is None, (place, bit)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("text", 5),
+        ("text", None),
+        ("rating", "9"),
+        ("repeat", "0"),
+        ("adaptations", None),
+        ("key", 1),
+        ("other", 1),
+    ],
+)
+def test_a_line_of_another_form_is_damaged(name, value):
+    values = {**dataclasses.asdict(record(1)), name: value}
+    assert Record.from_line(json.dumps(values).encode()) is None
+    assert Record.from_line(b"[" * 100_000) is None
 
 
 def test_text_that_is_no_valid_unicode_survives(path):
@@ -128,12 +173,26 @@ def test_a_file_that_is_replaced_is_read_anew(path):
 
 def test_the_files_name_is_as_durable_as_its_first_judgment(path, monkeypatch):
     synced = []
-    monkeypatch.setattr(_store, "_sync_directory", lambda folder: synced.append((folder, path.read_bytes())))
+    path = path.parent / "more" / "folders" / path.name
+    top = path.parents[3]
+
+    def sync(folder):
+        synced.append(
+            (folder, sorted(entry.name for entry in folder.iterdir() if "." not in entry.name), path.exists())
+        )
+
+    monkeypatch.setattr(_store, "_sync_directory", sync)
     store = JudgmentStore(path)
     store.append(())  # as a run does before it asks for anything: the file is there, but empty
+    new_folders = [
+        (top, ["folder"], False),
+        (top / "folder", ["more"], False),
+        (top / "folder" / "more", ["folders"], False),
+    ]
+    assert synced == new_folders
     store.append([record(1)])
     store.append([record(2)])
-    assert synced == [(path.parent, record(1).to_line())]
+    assert synced == [*new_folders, (path.parent, [], True)]
 
 
 WRITER = """
@@ -200,3 +259,56 @@ def test_a_place_that_cannot_be_a_store_is_named(tmp_path):
         JudgmentStore(tmp_path / "file" / "store.jsonl").append([record(1)])
     with pytest.raises(JudgeError, match=f"judgment store {tmp_path}: cannot be read: Is a directory"):
         get(JudgmentStore(tmp_path), record(1).key)
+
+
+# --- claims ---------------------------------------------------------------------------------------------------------
+
+
+def keys(*names):
+    return [record(name).key for name in names]
+
+
+def test_what_one_run_claims_no_other_does_until_it_is_released(path):
+    mine, other = JudgmentStore(path), JudgmentStore(path)
+    with mine.claim(keys(1, 2)) as first:
+        assert first.keys == set(keys(1, 2))
+        with other.claim(keys(2, 3)) as second:
+            assert second.keys == set(keys(3))
+        mine.append([record(2)])
+    with other.claim(keys(2, 3)) as third:
+        assert third.keys == set(keys(2, 3))
+        assert third.records == {record(2).key: record(2)}
+    assert list(path.with_name("store.jsonl.claims").iterdir()) == []
+
+
+def test_a_claim_ends_with_an_error_too(path):
+    store = JudgmentStore(path)
+    with pytest.raises(ZeroDivisionError), store.claim(keys(1)):
+        raise ZeroDivisionError
+    with store.claim(keys(1)) as again:
+        assert again.keys == set(keys(1))
+
+
+CLAIMER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_judge_store import JudgmentStore, keys
+with JudgmentStore(sys.argv[2]).claim(keys(1, 2)):
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_claim_of_a_killed_process_is_none(path):
+    here = os.path.dirname(__file__)  # noqa: PTH120 -- an argument
+    command = [sys.executable, "-c", CLAIMER, here, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "claimed\n"
+        store = JudgmentStore(path)
+        with store.claim(keys(1, 3)) as claim:
+            assert claim.keys == set(keys(3))
+        process.kill()
+        process.wait()
+        with store.claim(keys(1, 3)) as claim:
+            assert claim.keys == set(keys(1, 3))
+    assert list(path.with_name("store.jsonl.claims").iterdir()) == []
