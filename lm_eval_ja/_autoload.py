@@ -1,15 +1,19 @@
 """The import hook behind ``lm_eval_ja.pth``: finds our tasks for lm-eval until it reads entry points itself.
 
-Runs at every interpreter start, so it imports nothing but what is loaded already, and it does nothing at all until
-``lm_eval.tasks.manager`` is first imported. ``LM_EVAL_JA_AUTOLOAD=0`` turns it off.
+Runs at every interpreter start, so it imports nothing but what a bare start has loaded already, and it does nothing
+at all until ``lm_eval.tasks.manager`` is first imported. ``LM_EVAL_JA_AUTOLOAD=0`` turns it off before this module is
+even read.
 
 Retires with lm-eval's discovery of the ``lm_eval.tasks`` entry-point group (EleutherAI/lm-evaluation-harness #4015).
 """
 
 import os
 import sys
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own is an import, and this module is read at every interpreter start
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 _HOOKED = "lm_eval.tasks.manager"
 
@@ -17,29 +21,28 @@ _HOOKED = "lm_eval.tasks.manager"
 class _Loader:
     """Runs the real loader, then lets ``plugin`` attach itself to the module."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: "Any") -> None:
         self._loader = loader
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._loader, name)
 
-    def create_module(self, spec: Any) -> ModuleType | None:
+    def create_module(self, spec: "Any") -> "ModuleType | None":
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         self._loader.exec_module(module)
         try:
             from lm_eval_ja import plugin
 
-            plugin.install()
-            plugin.install_discovery(module)
+            plugin.attach(module)
         except Exception as error:  # noqa: BLE001  # a plugin in trouble must never break the harness
             import warnings
 
             warnings.warn(
-                f"lm-eval-ja could not attach itself to lm_eval ({type(error).__name__}: {error}); its tasks are found "
-                'with --include_path "$(lm-eval-ja tasks-path)", and `lm-eval-ja doctor` says more',
+                f"lm-eval-ja could not attach itself to lm_eval ({type(error).__name__}: {error}): its tasks are "
+                "unavailable; `lm-eval-ja doctor` says more, LM_EVAL_JA_AUTOLOAD=0 silences this",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -48,7 +51,7 @@ class _Loader:
 class _Finder:
     """Meta-path finder that acts once, on the first import of ``lm_eval.tasks.manager``."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002  # import protocol
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":  # noqa: ARG002  # import protocol
         if name != _HOOKED:
             return None
         from importlib.util import find_spec
@@ -66,7 +69,7 @@ def install() -> bool:
     Returns:
         Whether the bridge is on.
     """
-    if os.environ.get("LM_EVAL_JA_AUTOLOAD", "1") == "0" or _HOOKED in sys.modules:
+    if os.environ.get("LM_EVAL_JA_AUTOLOAD") == "0" or _HOOKED in sys.modules:
         return False
     if not any(
         type(finder).__name__ == "_Finder" and type(finder).__module__ == __name__ for finder in sys.meta_path

@@ -107,9 +107,7 @@ def _bridge() -> Iterator[Check]:
         return
     from lm_eval_ja import plugin
 
-    if plugin.upstream_discovers(manager):
-        yield True, "bridge", "not needed: this lm_eval reads entry points"
-    elif plugin.is_hooked(manager.TaskManager.__init__):
+    if plugin.is_hooked(manager.TaskManager.__init__):
         yield True, "bridge", "on: lm_eval finds our tasks by itself"
     else:
         why = (

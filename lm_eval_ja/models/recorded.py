@@ -4,8 +4,10 @@
 ``output`` to each line; this model hands the outputs to the tasks. The harness scores them as if it had generated them.
 """
 
+import gzip
 import json
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def load_tokenizer(name: str) -> Any:
 
 
 class RecordedLM(LM):
-    """Answers from a file of JSON lines.
+    """Answers from a file of JSON lines, plain or gzip.
 
     Each line is an object with ``prompt`` and ``output`` (texts) and, as ``lm-eval-ja prompts`` writes it, ``id``.
     Several lines may share a prompt: the ids then tell their outputs apart.
@@ -70,26 +72,41 @@ class RecordedLM(LM):
 
     def __init__(
         self,
-        path: str,
+        path: str | None = None,
+        model: str | None = None,  # noqa: ARG002  # read by the harness, which names results by this argument
         tokenizer: str | None = None,
         batch_size: int | str | None = None,  # noqa: ARG002  # the harness passes these to every model
         max_batch_size: int | None = None,  # noqa: ARG002
         device: str | None = None,  # noqa: ARG002
+        **unknown: Any,
     ) -> None:
         """Read the answers.
 
         Args:
             path: The file.
+            model: Name of the model that gave the answers; results are named by the file without it.
             tokenizer: Tokenizer whose chat template rendered the prompts, if one did.
             batch_size: Not used.
             max_batch_size: Not used.
             device: Not used.
+            unknown: Refused.
 
         Raises:
             DataError: The file is missing or a line can't be used; all ids that occur twice are named.
-            OptionError: The tokenizer can't be loaded.
+            OptionError: An argument is missing or unknown, or the tokenizer can't be loaded.
         """
         super().__init__()
+        if unknown:
+            hint = " (the model's name is model=NAME)" if "name" in unknown else ""
+            raise OptionError(
+                f"--model recorded does not take {', '.join(sorted(unknown))}{hint}: give --model_args "
+                "path=FILE, and model=NAME or tokenizer=DIR_OR_ID where needed"
+            )
+        if not path:
+            raise OptionError(
+                "--model recorded needs the file with the answers: give --model_args path=FILE (see "
+                "`lm-eval-ja prompts --help`)"
+            )
         self._path = Path(path)
         self._answers = _read(self._path)
         self._tokenizer_name = tokenizer or ""
@@ -127,7 +144,7 @@ class RecordedLM(LM):
         if missing:
             raise DataError(
                 f"{self._path} has no answer for {len(missing)} of {len(requests)} prompts: {_some(missing)}. Write "
-                "the prompts anew with `lm-eval-ja prompts` and the same options (tasks, shots, templates, metadata), "
+                "the prompts again with `lm-eval-ja prompts` and the same options (tasks, shots, templates, metadata), "
                 "and answer all of them."
             )
         return outputs
@@ -179,39 +196,59 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The file's lines with their numbers, unpacked if it is gzip, whatever its name is.
+
+    Raises:
+        DataError: It can't be read; the message names the line.
+    """
+    number = 0
+    try:
+        with path.open("rb") as plain:
+            packed = plain.peek(2)[:2] == b"\x1f\x8b"
+            with gzip.open(plain) if packed else plain as file:
+                for number, line in enumerate(file, 1):  # also in the messages below
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {number}: not UTF-8 ({error.reason}): save the file as UTF-8"
+        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{path}, after line {number}: damaged gzip ({error}): copy the file again"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"the recorded answers can't be read ({error}): give --model_args path=FILE"
+        ) from error
+
+
 def _read(path: Path) -> dict[str, dict[str, str]]:
     """Read the file into prompt -> id -> output."""
     answers: dict[str, dict[str, str]] = {}
     seen: set[str] = set()
     twice: list[str] = []
-    try:
-        file = path.open(encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"the recorded answers can't be read ({error}): give --model_args path=FILE"
-        ) from error
-    with file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-                prompt, output = record["prompt"], record["output"]
-            except (ValueError, TypeError, KeyError) as error:
-                raise DataError(
-                    f"{path}, line {number}: expected a JSON object with `prompt` and `output`, got "
-                    f"{line.strip()[:80]!r} ({type(error).__name__}: {error})"
-                ) from error
-            if not isinstance(prompt, str) or not isinstance(output, str):
-                raise DataError(
-                    f"{path}, line {number} (id {record.get('id')!r}): `prompt` and `output` must be texts; write an "
-                    'empty answer as ""'
-                )
-            own = str(record.get("id", f"line {number}"))
-            if own in seen:
-                twice.append(own)
-            seen.add(own)
-            answers.setdefault(prompt, {})[own] = output
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            prompt, output = record["prompt"], record["output"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DataError(
+                f"{path}, line {number}: expected a JSON object with `prompt` and `output`, got "
+                f"{line.strip()[:80]!r} ({type(error).__name__}: {error})"
+            ) from error
+        if not isinstance(prompt, str) or not isinstance(output, str):
+            raise DataError(
+                f"{path}, line {number} (id {record.get('id')!r}): `prompt` and `output` must be texts; write an "
+                'empty answer as ""'
+            )
+        own = str(record.get("id", f"line {number}"))
+        if own in seen:
+            twice.append(own)
+        seen.add(own)
+        answers.setdefault(prompt, {})[own] = output
     if twice:
         raise DataError(f"{path} has more than one answer with the same id: {_some(twice)}. Keep one each.")
     if not answers:

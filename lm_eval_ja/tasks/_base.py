@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from lm_eval.api.task import ConfigurableTask
-
 from lm_eval_ja import plugin
 from lm_eval_ja._unicode import well_formed
+from lm_eval_ja.adapters import HarnessTask
 
 plugin.install()
 
@@ -15,7 +14,7 @@ SAMPLE_LABEL = "sample, not a benchmark"
 """Stands behind the name of everything that was scored on the made-up sample data."""
 
 
-class ProtocolTask(ConfigurableTask):
+class ProtocolTask(HarnessTask):
     """A task of ours in the harness.
 
     Attributes:
@@ -40,11 +39,6 @@ class ProtocolTask(ConfigurableTask):
         """The task's display name, saying so if its data is made up."""
         alias = str(config.get("task_alias") or config["task"])
         return f"{alias} ({SAMPLE_LABEL})" if data == "sample" else alias
-
-    @property
-    def predict_only(self) -> bool:
-        """Whether the run only generates (``--predict_only`` replaces the metrics by one named so)."""
-        return "bypass" in self._metric_fn_list
 
     def fewshot_docs(self) -> None:
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""

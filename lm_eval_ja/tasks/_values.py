@@ -52,5 +52,10 @@ def spearman(items: Sequence[Any]) -> float:
     return _over_items("spearman", items)
 
 
+def total(items: Sequence[float]) -> float:
+    """Sum over all questions. The builtin has no place for a standard error, and lm-eval 0.5 would make one up."""
+    return sum(items)
+
+
 def _over_items(metric: str, items: Sequence[Answered]) -> float:
     return METRICS[metric].score([item.prediction for item in items], [item.gold for item in items])

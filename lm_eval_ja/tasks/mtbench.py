@@ -76,8 +76,6 @@ class MTBenchTask(ProtocolTask):
                     {"metric": name, "aggregation": aggregation, "higher_is_better": name != "unscored"}
                     for name, aggregation in aggregations.items()
                 ],
-                # Keeps the harness from looking the metric names up on the hub; the method below is what runs.
-                "process_results": "process_results",
             }
         )
         # The type that ranks are padded by; config.output_type stays generate_until, which is what the user's
@@ -150,16 +148,8 @@ class MTBenchTask(ProtocolTask):
 
     def construct_requests(self, doc: dict[str, Any], ctx: Conversation, **kwargs: Any) -> Instance:
         """One request per question, holding plain data only: it is logged, hashed and sent between ranks."""
-        return Instance(
-            request_type="generate_until_multi_turn",
-            doc=doc,
-            arguments=(
-                ctx.turns[0] if ctx.chat else ctx.first(),
-                ctx.data(),
-            ),
-            idx=0,
-            metadata=kwargs["metadata"],
-        )
+        text = ctx.turns[0] if ctx.chat else ctx.first()
+        return self.own_request("generate_until_multi_turn", doc, (text, ctx.data()), **kwargs)
 
     # ---------------------------------------------------------------- judging
 

@@ -117,7 +117,7 @@ import json, lm_eval
 from lm_eval.tasks import TaskManager
 from lm_eval_ja.models.recorded import RecordedLM
 from lm_eval_ja.plugin import TASKS_PATH, is_hooked
-assert not is_hooked(TaskManager.__init__)
+assert not is_hooked(lm_eval.tasks.manager.TaskIndex.build)
 manager = TaskManager(include_path=[str(TASKS_PATH)], metadata={{"data": "sample"}})
 results = lm_eval.simple_evaluate(
     model=RecordedLM({sample_answers!r}), tasks=["nejumi_jaster"], task_manager=manager)

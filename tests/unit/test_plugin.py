@@ -2,15 +2,18 @@
 
 import json
 import math
+import subprocess
+import sys
+import textwrap
 from types import SimpleNamespace
 
 import pytest
 from lm_eval.api.group import Group
-from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CachingLM
 from lm_eval.config.group import AggMetricConfig
 
 from lm_eval_ja import plugin
+from lm_eval_ja.adapters import make_request, stderr_module
 from lm_eval_ja.prompts import Conversation
 
 
@@ -20,18 +23,76 @@ def hooks():
 
 
 def test_installing_twice_wraps_once():
-    from lm_eval import evaluator_utils
-
-    before = Group.aggregate, LM.generate_until_multi_turn, evaluator_utils.stderr_for_metric
+    home = stderr_module()
+    before = Group.aggregate, LM.generate_until_multi_turn, home.stderr_for_metric
     plugin.install()
-    assert before == (Group.aggregate, LM.generate_until_multi_turn, evaluator_utils.stderr_for_metric)
+    assert before == (Group.aggregate, LM.generate_until_multi_turn, home.stderr_for_metric)
     assert plugin.is_hooked(Group.aggregate)
+    assert plugin.failures() == {}, "every hook fits the installed lm-eval"
+
+
+HOOKS = {
+    "lm_eval.api.group": ("Group", "scores of our groups"),
+    "lm_eval.api.model": ("LM", "questions with two turns"),
+    "lm_eval.api.registry": ("filter_registry", "our names in lm-eval's registries"),
+    "lm_eval_ja.adapters": ("stderr_module", "standard errors"),
+    "lm_eval.tasks.manager": ("TaskIndex", "our tasks without --include_path"),
+}
+
+
+@pytest.mark.parametrize("module", HOOKS)
+def test_a_hook_that_does_not_fit_is_named_and_the_others_stand(module):
+    """In a process of its own: a part of upstream is gone, everything that doesn't need it is in place."""
+    name, off = HOOKS[module]
+    code = f"""
+    import importlib, json, os, warnings
+    os.environ["LM_EVAL_JA_AUTOLOAD"] = "0"
+    import lm_eval.tasks.manager as manager
+    from lm_eval.api import group, model, registry
+    from lm_eval_ja import adapters, plugin
+    kept = group.Group, model.LM, registry.aggregation_registry, manager.TaskManager, adapters.stderr_module()
+    delattr(importlib.import_module({module!r}), {name!r})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        plugin.attach(manager)
+        plugin.attach(manager)
+        plugin.install()
+    group, lm, aggregations, tasks, home = kept
+    print(json.dumps({{
+        "said": [str(warning.message) for warning in caught if "lm-eval-ja" in str(warning.message)],
+        "off": list(plugin.failures()),
+        "scores": plugin.is_hooked(group.aggregate),
+        "errors": plugin.is_hooked(home.stderr_for_metric),
+        "turns": hasattr(lm, "generate_until_multi_turn"),
+        "names": "lm_eval_ja_sum" in aggregations,
+        "found": {name!r} != "TaskIndex" and "nejumi" in tasks().all_groups,
+    }}))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    (said,) = found.pop("said")
+    assert off in said
+    lost = found.pop("off")
+    assert any(what.startswith(off) for what in lost)
+    assert len(lost) == (2 if name == "TaskIndex" else 1)
+    working = {
+        "Group": "scores",
+        "stderr_module": "errors",
+        "LM": "turns",
+        "filter_registry": "names",
+        "TaskIndex": "found",
+    }
+    del found[working[name]]
+    assert all(found.values()), found
 
 
 def group_of(*members, aggregation="mean"):
     group = Group("g", aggregate_metric_list=[AggMetricConfig(metric="acc", aggregation=aggregation)])
     for name in members:
-        group.add(SimpleNamespace(task_name=name))
+        group.add(SimpleNamespace(task_name=name, _qualified_name=name))
     return group
 
 
@@ -62,29 +123,75 @@ def test_a_callable_gets_the_group_and_its_direct_childrens_metrics():
 
 
 def test_an_aggregation_may_bring_its_own_stderr():
-    from lm_eval import evaluator_utils
     from lm_eval.api.metrics import mean
+
+    home = stderr_module()
 
     def middle(items):
         return sorted(items)[len(items) // 2]
 
-    assert evaluator_utils.stderr_for_metric(middle, 10) is None
     middle.stderr = lambda items: 0.5
-    assert evaluator_utils.stderr_for_metric(middle, 10)([1]) == 0.5
-    assert evaluator_utils.stderr_for_metric(mean, 10)([0, 1]) == pytest.approx(0.5)
+    assert home.stderr_for_metric(middle, 10)([1]) == 0.5
+    assert home.stderr_for_metric(mean, 10)([0, 1]) == pytest.approx(0.5)
+    middle.__module__ = "lm_eval_ja.tasks"
+    assert home.stderr_for_metric(middle, 10)([1]) == 0.5
+    del middle.stderr
+    assert home.stderr_for_metric(middle, 10) is None, "none of ours is resampled"
 
 
-def test_all_our_metrics_are_registered_and_upstreams_models_too():
-    from lm_eval.api.registry import get_aggregation, get_metric, get_model
+def test_an_aggregation_that_is_not_ours_keeps_upstreams_error():
+    home = stderr_module()
+    original = home.stderr_for_metric.__wrapped__
 
+    def theirs(items):
+        return sum(items)
+
+    assert (home.stderr_for_metric(theirs, 10) is None) is (original(theirs, 10) is None)
+    assert home.stderr_for_metric(theirs, 0) is None
+
+
+def test_our_aggregations_filter_and_model_are_known_and_upstreams_models_too():
+    from lm_eval.api.registry import get_aggregation, get_filter, get_model
+
+    from lm_eval_ja.plugin._registries import _AGGREGATIONS
+
+    assert all(callable(get_aggregation(name)) for name in _AGGREGATIONS)
+    assert get_filter("lm_eval_ja_normalize").__name__ == "NormalizeFilter"
+    assert get_model("recorded").__name__ == "RecordedLM"
+    # Registering first must not keep upstream's own models out.
+    assert get_model("dummy").__name__ == "DummyLM"
+
+
+def test_no_metric_name_is_taken_from_anybody():
+    """A user's own ``@register_metric(metric="pearson")`` ended in "alias already registered"."""
+    from lm_eval.api import registry
+
+    from lm_eval_ja import tasks
     from lm_eval_ja.metrics import METRICS as OURS
 
-    assert all(get_metric(name) is not None for name in OURS)
-    assert get_aggregation("lm_eval_ja_pearson") is not None
-    assert get_model("recorded").__name__ == "RecordedLM"
-    assert (
-        get_model("dummy").__name__ == "DummyLM"
-    )  # registering first must not keep upstream's own models out
+    assert tasks
+    for name in set(OURS) - {"exact_match"}:  # exact_match is upstream's own
+        assert name not in registry.metric_registry
+    for name, table in vars(registry).items():
+        if isinstance(table, registry.Registry) and name.islower():
+            foreign = [key for key in table if "nejumi" in key or "mtbench" in key]
+            assert all(key.startswith("lm_eval_ja_") for key in foreign), name
+
+
+def test_a_task_of_ours_needs_no_look_up_of_its_metrics(caplog):
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(
+        include_path=str(plugin.TASKS_PATH), include_defaults=False, metadata={"data": "sample"}
+    )
+    names = ["nejumi_jaster_jamp", "llm_jp_eval_jsts", "nejumi_mtbench"]
+    tasks = manager.load(names)["tasks"]
+    assert "evaluate" not in caplog.text
+    assert "not found" not in caplog.text
+    assert list(tasks["nejumi_jaster_jamp"].aggregation()) == ["exact_match"]
+    assert set(tasks["llm_jp_eval_jsts"].aggregation()) == {"pearson", "spearman"}
+    assert tasks["nejumi_mtbench"].higher_is_better()["unscored"] is False
+    assert all(callable(function) for task in tasks.values() for function in task.aggregation().values())
 
 
 class Parrot(LM):
@@ -118,7 +225,7 @@ def two_turns(chat: bool, number: int = 3):
         for i in range(number)
     ]
     return [
-        Instance("generate_until_multi_turn", {"id": f"q{i}"}, ("text", c.data()), 0, ("mt", i, 1))
+        make_request("generate_until_multi_turn", {"id": f"q{i}"}, ("text", c.data()), "mt", i)
         for i, c in enumerate(conversations)
     ]
 
