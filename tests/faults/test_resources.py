@@ -31,7 +31,7 @@ from lm_eval_ja.datasets import (
     fetch,
     load_mtbench,
 )
-from lm_eval_ja.datasets._store import Store
+from lm_eval_ja.datasets.store import Store
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.judge import JudgeStopped, JudgmentStore, judge
 from lm_eval_ja.prompts import Conversation
@@ -134,7 +134,7 @@ CATALOG = Catalog(
     sources={URL: Source(URL, "CC0", sha256=sha256(BODY).hexdigest(), size=len(BODY))},
     units={"lakes": Unit("lakes", (URL,), (("lakes", "test"),), convert)},
     digests={},
-    pins={},
+    variants={},
     sample_files=Path(),
 )
 
@@ -429,7 +429,7 @@ from pathlib import Path
 # libfaketime 0.9.10 spoils the deadline that Python's sleep hands to the kernel by the (true) monotonic clock.
 time.sleep = lambda seconds: threading.Event().wait(seconds)
 from lm_eval_ja.datasets import Retry, Settings, fetch
-from lm_eval_ja.datasets._store import Store
+from lm_eval_ja.datasets.store import Store
 from tests.faults.test_resources import CATALOG, URL
 settings = Settings(cache=Path(sys.argv[1]), mirror=sys.argv[2], retry=Retry(attempts=6, backoff=0.4))
 start = time.perf_counter()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.datasets import Catalog, DatasetSplit, Expected, Files, Sample, Settings, Source, Unit
-from lm_eval_ja.datasets._store import NotConvertedError, Samples, Store
+from lm_eval_ja.datasets.store import NotConvertedError, Samples, Store
 from lm_eval_ja.errors import DataError, OptionError
 
 URL = "https://files.example/data/lines.txt"
@@ -40,7 +40,7 @@ def catalog_of(unit: Unit = UNIT, sha256: str | None = None, expected: str = DIG
         sources={URL: Source(URL, "CC0", sha256=sha256)},
         units={unit.name: unit},
         digests={("lakes", "test"): Expected(n, expected)},
-        pins={},
+        variants={},
         sample_files=Path("/nonexistent"),
     )
 
@@ -227,7 +227,7 @@ _PROCESS = """
 import sys, time
 from pathlib import Path
 from lm_eval_ja.datasets import Catalog, Expected, Sample, Settings, Source, Unit
-from lm_eval_ja.datasets._store import Store
+from lm_eval_ja.datasets.store import Store
 
 def convert(files):
     (path,) = files.values()
