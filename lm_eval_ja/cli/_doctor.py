@@ -73,7 +73,10 @@ def run(args: argparse.Namespace) -> int:
     for ok, subject, finding in (*_installation(), *_bridge(), *_tasks(), *_places()):
         well = well and ok
         print(f"{'ok  ' if ok else 'FIX '} {subject}: {finding}")
-    well = _datasets() and well
+    try:
+        well = _datasets() and well
+    except LmEvalJaError:
+        well = False  # told by the check of the places
     for ok, subject, finding in _judge():
         well = well and ok
         print(f"{'ok  ' if ok else 'FIX '} {subject}: {finding}")
@@ -168,7 +171,7 @@ def _places() -> Iterator[Check]:
         yield (
             True,
             "mirror",
-            str(settings.mirror) if settings.mirror else "none: files come from their own sites",
+            settings.mirror_shown or "none: files come from their own sites",
         )
     yield True, "network", "off (LM_EVAL_JA_OFFLINE)" if settings.offline else "may be used"
 
