@@ -61,9 +61,18 @@ class Catalog:
                 raise unknown("dataset", dataset, sorted({name for name, _ in self._makers})) from None
             raise unknown(f"split of {dataset}", split, known) from None
 
-    def variant(self, name: str, dataset: str, data: Data) -> tuple[str, ...]:
-        """Name the samples of a dataset's variant, none if the dataset has no variant of this name."""
-        return self.variants.get(data, {}).get(name, {}).get(dataset, ())
+    def variant(self, name: str | None, dataset: str, data: Data) -> tuple[str, ...]:
+        """Name the samples of a dataset's variant; none where the dataset has no variant of this name.
+
+        Raises:
+            OptionError: No dataset has such a variant.
+        """
+        variants = self.variants.get(data, {})
+        if name is None:
+            return ()
+        if name not in variants:
+            raise unknown("variant", name, variants)
+        return variants[name].get(dataset, ())
 
     def splits(self, dataset: str) -> tuple[Split, ...]:
         """Name the splits a dataset has."""
