@@ -30,9 +30,6 @@ IN_SDIST = re.compile(
 DATA = re.compile(r".+\.(arrow|bin|csv|db|gz|id|json|jsonl|knp|npy|parquet|pkl|sqlite|tar|tsv|txt|xml|zip)")
 DATA_MAY_BE_IN = (
     "lm_eval_ja/datasets/sample/",
-    "lm_eval_ja/datasets/sources.json",
-    "lm_eval_ja/datasets/converters/digests.json",
-    "lm_eval_ja/datasets/converters/neo_pins.json",
     "lm_eval_ja/report/vendor/",  # licences
     "tests/golden/",
     "examples/sample_answers.jsonl",

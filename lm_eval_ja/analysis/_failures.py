@@ -10,8 +10,9 @@ from enum import Enum
 from statistics import fmean
 
 from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
+from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, apply_steps, format_ok, nfkc, read_steps
+from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 PARTLY = 0.5

@@ -17,7 +17,8 @@ True
 
 import re
 
-from lm_eval_ja.metrics import format_ok, nfkc
+from lm_eval_ja.datasets import format_ok
+from lm_eval_ja.metrics import nfkc
 
 THINK_END = "</think>"
 """Tag that ends a reasoning model's thoughts."""

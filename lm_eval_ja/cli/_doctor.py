@@ -43,6 +43,9 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
+        "--protocol", metavar="NAME", default="neo", help="whose datasets are shown (default: neo)"
+    )
+    parser.add_argument(
         "--tokenizer", metavar="DIR_OR_ID", help="check the token limits against this tokenizer"
     )
     parser.add_argument(
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         0 if everything needed for a zero-shot run is there, else 1.
 
     Raises:
-        OptionError: ``--tokenizer`` can't be loaded, or ``--tasks`` names an unknown task.
+        OptionError: Unknown protocol; ``--tokenizer`` can't be loaded, or ``--tasks`` names an unknown task.
         DataError: With ``--tokenizer``: a dataset can't be had.
     """
     if args.tokenizer:
@@ -70,10 +73,13 @@ def run(args: argparse.Namespace) -> int:
 
         return report_budgets(args.tokenizer, args.tasks, args.metadata)
     well = True
+    placed = True
     for ok, subject, finding in (*_installation(), *_bridge(), *_tasks(), *_places()):
         well = well and ok
+        placed = placed and (ok or subject != "settings")
         print(f"{'ok  ' if ok else 'FIX '} {subject}: {finding}")
-    well = _datasets() and well
+    if placed:
+        well = _datasets(args.protocol) and well
     for ok, subject, finding in _judge():
         well = well and ok
         print(f"{'ok  ' if ok else 'FIX '} {subject}: {finding}")
@@ -166,7 +172,7 @@ def _places() -> Iterator[Check]:
         yield (
             True,
             "mirror",
-            str(settings.mirror) if settings.mirror else "none: files come from their own sites",
+            settings.mirror_shown or "none: files come from their own sites",
         )
     yield True, "network", "off (LM_EVAL_JA_OFFLINE)" if settings.offline else "may be used"
 
@@ -182,14 +188,14 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def _datasets() -> bool:
-    """Show the state of every dataset of neo."""
+def _datasets(protocol: str) -> bool:
+    """Show the state of every dataset of a protocol."""
     from lm_eval_ja.datasets import SPLITS, describe
 
     states: dict[str, dict[str, str]] = {}
     problems: list[str] = []
     well = True
-    for row in describe("neo"):
+    for row in describe(protocol):
         if row.ready:
             state = str(row.count)
         elif row.obtainable:

@@ -30,14 +30,14 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=["neo", "llm_jp_eval"],
+        metavar="NAME",
         default="neo",
         help="whose datasets and splits (default: neo)",
     )
     parser.add_argument(
         "--datasets",
         metavar="NAMES",
-        help=f"separated by commas (default: all of the protocol, and {MTBENCH} with neo)",
+        help=f"separated by commas (default: all of the protocol, with {MTBENCH} if its scores hold it)",
     )
     parser.add_argument("--splits", default="test", metavar="NAMES", help="train, dev, test (default: test)")
     bundle = parser.add_mutually_exclusive_group()
@@ -88,9 +88,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _names(protocol: str, asked: str | None) -> list[str]:
-    from lm_eval_ja.datasets import available
+    from lm_eval_ja.protocols import load_protocol
 
-    names = [*available(protocol), *([MTBENCH] if protocol == "neo" else [])]
+    rules = load_protocol(protocol)
+    judged = any(load_protocol(name).conversation for name in (protocol, *rules.related()))
+    names = [*rules.datasets, *([MTBENCH] if judged else [])]
     if not asked:
         return names
     unknown = [name for name in asked.split(",") if name not in names]

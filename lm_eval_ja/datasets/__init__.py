@@ -4,16 +4,28 @@ Knows nothing of the harness. Importing it is cheap; ``datasets``, ``pyarrow`` a
 on use.
 """
 
-from lm_eval_ja.datasets._bundle import make_bundle, unpack_bundle
-from lm_eval_ja.datasets._catalog import Catalog, Data, Expected, packaged
-from lm_eval_ja.datasets._digest import SampleDigest, data_digest
-from lm_eval_ja.datasets._fetch import fetch
-from lm_eval_ja.datasets._mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS, load_mtbench, sample_path
+from lm_eval_ja.datasets._catalog import answer_form, format_ok, packaged
+from lm_eval_ja.datasets._mtbench import load_mtbench, sample_path
 from lm_eval_ja.datasets._prepare import Row, describe, prepare, raw_urls
 from lm_eval_ja.datasets._protocols import available, load
-from lm_eval_ja.datasets._settings import Retry, Settings
-from lm_eval_ja.datasets._sources import Source
-from lm_eval_ja.datasets._types import SPLITS, DatasetSplit, Files, Sample, Split, Unit
+from lm_eval_ja.datasets._raw import fetch, make_bundle, unpack_bundle
+from lm_eval_ja.datasets.sources.mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS
+from lm_eval_ja.datasets.store import (
+    SPLITS,
+    Catalog,
+    Data,
+    DatasetSplit,
+    Expected,
+    Files,
+    Retry,
+    Sample,
+    SampleDigest,
+    Settings,
+    Source,
+    Split,
+    Unit,
+    data_digest,
+)
 
 __all__ = [
     "MTBENCH_CATEGORIES",
@@ -32,10 +44,12 @@ __all__ = [
     "Source",
     "Split",
     "Unit",
+    "answer_form",
     "available",
     "data_digest",
     "describe",
     "fetch",
+    "format_ok",
     "load",
     "load_mtbench",
     "make_bundle",

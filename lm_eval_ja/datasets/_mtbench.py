@@ -3,49 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from lm_eval_ja.datasets._catalog import Catalog, Data, packaged
-from lm_eval_ja.datasets._fetch import fetch
-from lm_eval_ja.datasets._options import unknown
-from lm_eval_ja.datasets._settings import Settings
+from lm_eval_ja.datasets._catalog import packaged
+from lm_eval_ja.datasets._raw import fetch
+from lm_eval_ja.datasets.sources.mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS
+from lm_eval_ja.datasets.store import Catalog, Data, Settings, unknown
 from lm_eval_ja.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
 
-_FASTCHAT = "https://raw.githubusercontent.com/Stability-AI/FastChat/{commit}/fastchat/llm_judge/data/japanese_mt_bench/"
-_NEO = _FASTCHAT.format(commit="5d4f13a4731388ffe1453c459c357d863d87037a")
-_2024 = _FASTCHAT.format(commit="e37eb28ee490480f6f4989274ed47c55f7dfce82")
-
-MTBENCH_CATEGORIES: tuple[str, ...] = (
-    "coding",
-    "extraction",
-    "humanities",
-    "math",
-    "reasoning",
-    "roleplay",
-    "stem",
-    "writing",
-)
-"""The eight categories, ten questions each (PROTOCOL section 7)."""
-
 _TURNS = 2
-
-
-class _Revision(NamedTuple):
-    questions: str
-    references: str
-
-
-MTBENCH_REVISIONS: Mapping[str, _Revision] = {
-    "neo": _Revision(f"{_NEO}question_full.jsonl", f"{_NEO}reference_answer/gpt-4.jsonl"),
-    # The later commit keeps an old gpt-4.jsonl that no longer fits the 40 questions it rewrites.
-    "2024": _Revision(
-        f"{_2024}question_full.jsonl", f"{_2024}reference_answer/base-gpt4o-with-human-annotation.jsonl"
-    ),
-}
-"""URLs of each revision's questions and references."""
 
 
 def load_mtbench(

@@ -3,14 +3,20 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lm_eval_ja.datasets._catalog import Catalog, packaged
-from lm_eval_ja.datasets._digest import data_digest
-from lm_eval_ja.datasets._fetch import find_local, missing_because
-from lm_eval_ja.datasets._files import progress
+from lm_eval_ja.datasets._catalog import packaged
 from lm_eval_ja.datasets._protocols import Splits, available, open_splits, who_needs
-from lm_eval_ja.datasets._settings import Settings
-from lm_eval_ja.datasets._store import NotConvertedError, Store
-from lm_eval_ja.datasets._types import SPLITS, Split
+from lm_eval_ja.datasets.store import (
+    SPLITS,
+    Catalog,
+    NotConvertedError,
+    Settings,
+    Split,
+    Store,
+    data_digest,
+    find_local,
+    missing_because,
+    progress,
+)
 from lm_eval_ja.errors import DataError, LmEvalJaError
 
 

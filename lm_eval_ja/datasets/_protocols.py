@@ -3,11 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lm_eval_ja.datasets._catalog import DATA, Catalog, Data, packaged
-from lm_eval_ja.datasets._options import unknown
-from lm_eval_ja.datasets._settings import Settings
-from lm_eval_ja.datasets._store import NotConvertedError, Samples, Shelf, Store
-from lm_eval_ja.datasets._types import Split
+from lm_eval_ja.datasets._catalog import packaged
+from lm_eval_ja.datasets.store import (
+    DATA,
+    Catalog,
+    Data,
+    NotConvertedError,
+    Samples,
+    Settings,
+    Shelf,
+    Split,
+    Store,
+    unknown,
+)
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.protocols import load_protocol
 
@@ -100,7 +108,7 @@ def open_splits(
         or max_samples < -1
     ):
         raise OptionError(f"max_samples={max_samples!r} means nothing: use a number from 1, or -1 for all.")
-    pins = catalog.pins[data].get(dataset, ()) if rules.variant else ()
+    pins = catalog.variant(rules.variant, dataset, data)
     return Splits(
         dataset=dataset,
         instruction=instruction,

@@ -6,7 +6,6 @@ odd text, and says in its docstring which oddities of the references it keeps.
 
 from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
 from lm_eval_ja.metrics._correlation import parse_number, pearson, spearman
-from lm_eval_ja.metrics._format import format_ok
 from lm_eval_ja.metrics._normalize import (
     CUT,
     DROP_ANSWER_PREFIX,
@@ -42,7 +41,6 @@ __all__ = [
     "char_f1",
     "check_steps",
     "exact_match",
-    "format_ok",
     "gold",
     "nfkc",
     "normalize",

@@ -237,7 +237,9 @@ class _Export:
             left_out=left_out,
             exported=exported,
             digest=digest.hexdigest(),
-            is_1_3_0=None if expected is None else expected == (exported, digest.hexdigest()),
+            is_1_3_0=None
+            if expected is None
+            else (expected.n, expected.sha256) == (exported, digest.hexdigest()),
             file_sha256=file_digest,
             licences=source.licences,
             sources=source.urls,

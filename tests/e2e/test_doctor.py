@@ -42,6 +42,27 @@ def test_the_bridge_is_off_and_the_places_are_wrong(lm_eval_ja, tmp_path):
     assert "set LM_EVAL_JA_CACHE" in found["cache"][1]
 
 
+def test_a_password_in_the_mirror_is_not_shown(lm_eval_ja, tmp_path):
+    env = {"LM_EVAL_JA_MIRROR": "http://user:PWPW@127.0.0.1:9/ja"}
+    for command in (["doctor"], ["prepare", "--datasets", "jnli"]):
+        done = lm_eval_ja(*command, env=env, ok=False)
+        assert "PWPW" not in done.output
+    assert findings(lm_eval_ja("doctor", env=env, ok=False))["mirror"] == ("ok", "http://***@127.0.0.1:9/ja")
+
+
+def test_a_cache_that_cannot_be_is_a_finding_and_an_error(lm_eval_ja, tmp_path):
+    env = {"LM_EVAL_JA_CACHE": str(tmp_path / ("x" * 300))}
+    done = lm_eval_ja("doctor", env=env, ok=False)
+    status, finding = findings(done)["settings"]
+    assert (done.code, status) == (1, "FIX")
+    assert "File name too long" in finding
+    assert "Traceback" not in done.output
+    done = lm_eval_ja("prepare", "--datasets", "jnli", env=env, ok=False)
+    assert done.code == 2
+    assert "LM_EVAL_JA_CACHE=" in done.output
+    assert "Traceback" not in done.output
+
+
 def test_a_broken_harness_is_a_finding(lm_eval_ja, tmp_path):
     (tmp_path / "broken" / "lm_eval").mkdir(parents=True)
     (tmp_path / "broken" / "lm_eval" / "__init__.py").write_text("raise RuntimeError('broken on purpose')")

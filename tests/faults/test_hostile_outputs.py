@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from lm_eval_ja.datasets import load_mtbench
+from lm_eval_ja.datasets import format_ok, load_mtbench
 from lm_eval_ja.judge import JudgmentStore
 from lm_eval_ja.judge.mtbench import THINK_END
-from lm_eval_ja.metrics import METRICS, format_ok, normalize
+from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
 from tests.judge_server import Answer, Call, JudgeServer, fault, rating_of, say

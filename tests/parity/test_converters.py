@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import lm_eval_ja.datasets
-from lm_eval_ja.datasets._types import SPLITS, DatasetSplit, Files, Sample
-from lm_eval_ja.datasets.converters import UNITS
+from lm_eval_ja.datasets import packaged
+from lm_eval_ja.datasets.store import SPLITS, DatasetSplit, Files, Sample
 
 pytestmark = pytest.mark.mirror
 
-CONVERTERS = Path(lm_eval_ja.datasets.__file__).parent / "converters"
+UNITS = packaged().units
 
 # PROTOCOL and splits_1_3_0.json: counts where the raw file isn't in the mirror at hand.
 COUNTS = {
@@ -80,7 +79,9 @@ def test_no_document_stands_in_two_splits(dataset: str, mirror: Path) -> None:
 
 
 def test_the_shipped_facts_are_those_of_the_protocol(spec: Path) -> None:
-    digests = json.loads((CONVERTERS / "digests.json").read_text(encoding="utf-8"))
+    digests: dict[str, dict[str, object]] = {}
+    for (dataset, split), expected in packaged().digests.items():
+        digests.setdefault(dataset, {})[split] = {"n": expected.n, "sha256": expected.sha256}
     assert digests == json.loads((spec / "splits_1_3_0.json").read_text(encoding="utf-8"))["datasets"]
     neo = json.loads((spec / "neo_items.json").read_text(encoding="utf-8"))
     pins = {
@@ -93,13 +94,14 @@ def test_the_shipped_facts_are_those_of_the_protocol(spec: Path) -> None:
         for dataset, items in neo["datasets"].items()
         if "file" in items[0] or "doc_id" in items[0]
     }
-    assert pins == json.loads((CONVERTERS / "neo_pins.json").read_text(encoding="utf-8"))
+    assert pins == {dataset: list(ids) for dataset, ids in packaged().variants["real"]["neo"].items()}
 
 
 MEASURE = """
 import json, resource, sys, time
 from pathlib import Path
-from lm_eval_ja.datasets.converters import UNITS
+from lm_eval_ja.datasets import packaged
+UNITS = packaged().units
 start = time.perf_counter()
 for name in sys.argv[2:]:
     files = {url: Path(sys.argv[1]) / url.removeprefix("https://") for url in UNITS[name].urls}

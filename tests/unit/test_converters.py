@@ -1,22 +1,20 @@
 """What every converter owes to those who use it, checked for each dataset and split on the sample data."""
 
-import json
 import os
 import random
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-import lm_eval_ja.datasets
-from lm_eval_ja.datasets._types import SPLITS, DatasetSplit, Files, Sample, Split, Unit
-from lm_eval_ja.datasets.converters import UNITS, unit_for
+from lm_eval_ja.datasets import packaged
+from lm_eval_ja.datasets.store import SPLITS, DatasetSplit, Files, Sample, Split, Unit
 from lm_eval_ja.errors import OptionError
 
-PACKAGE = Path(lm_eval_ja.datasets.__file__).parent
-SAMPLE = PACKAGE / "sample"
+UNITS = packaged().units
+SAMPLE = packaged().sample_files
+unit_for = packaged().unit
 ALL: list[DatasetSplit] = sorted(produced for unit in UNITS.values() for produced in unit.produces)
 
 NEO = [
@@ -104,8 +102,7 @@ class TestEveryUnit:
         assert list(converted(name)) == list(UNITS[name].produces)
 
     def test_needs_only_registered_files(self, name: str) -> None:
-        known = {entry["url"] for entry in json.loads((PACKAGE / "sources.json").read_text(encoding="utf-8"))}
-        assert set(UNITS[name].urls) <= known
+        assert set(UNITS[name].urls) <= set(packaged().sources)
 
     def test_has_a_name_fit_for_a_file(self, name: str) -> None:
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz-")
@@ -127,34 +124,34 @@ def test_a_zero_shot_run_of_neo_needs_no_train_file(dataset: str) -> None:
 
 def test_an_unknown_dataset_is_named_with_those_there_are() -> None:
     with pytest.raises(
-        OptionError, match=r"unknown dataset 'jcola'; the datasets are .*jcola-in-domain.*wiki_reading"
+        OptionError, match=r"Unknown dataset 'jcola'.*There are: .*jcola-in-domain.*wiki_reading"
     ):
         unit_for("jcola", "test")
 
 
 def test_an_unknown_split_is_named_with_those_there_are() -> None:
-    with pytest.raises(OptionError, match="unknown split 'valid'; the splits are train, dev, test"):
+    with pytest.raises(OptionError, match=r"Unknown split of jnli 'valid'.* There are: train, dev, test"):
         unit_for("jnli", "valid")  # type: ignore[arg-type]
 
 
 def test_importing_the_converters_imports_no_parser() -> None:
-    code = "import sys, lm_eval_ja.datasets.converters; print(*sys.modules)"
+    code = "import sys; from lm_eval_ja.datasets import packaged; packaged(); print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"],
         check=True,
         capture_output=True,
         text=True,
     ).stdout.split()
-    assert "lm_eval_ja.datasets.converters" in modules
+    assert "lm_eval_ja.datasets.sources.jamp" in modules
     assert not {"rhoknp", "xml.etree", "numpy", "datasets", "pyarrow", "requests"} & set(modules)
 
 
 DUMP = """
 import hashlib, sys
 from pathlib import Path
-from lm_eval_ja.datasets.converters import UNITS
+from lm_eval_ja.datasets import packaged
 digest = hashlib.sha256()
-for unit in UNITS.values():
+for unit in packaged().units.values():
     files = {url: Path(sys.argv[1]) / url.removeprefix("https://") for url in unit.urls}
     for key, samples in unit.convert(files).items():
         digest.update(ascii((key, [(s.id, s.input, s.output) for s in samples])).encode())

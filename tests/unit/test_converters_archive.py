@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_ja.datasets.converters import _archive
-from lm_eval_ja.datasets.converters._archive import open_archive
+from lm_eval_ja.datasets.store import _archive
+from lm_eval_ja.datasets.store._archive import open_archive
 from lm_eval_ja.errors import DataError
 
 MEMBERS = {"top/b.txt": "に\r\n二", "top/a/c.txt": "一", "top/a/d.bin": "d" * 5000}

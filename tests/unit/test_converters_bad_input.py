@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import lm_eval_ja.datasets
-from lm_eval_ja.datasets.converters import UNITS, _read
+from lm_eval_ja.datasets import packaged
+from lm_eval_ja.datasets.store import _read
 from lm_eval_ja.errors import DataError
 
-SAMPLE = Path(lm_eval_ja.datasets.__file__).parent / "sample"
+UNITS = packaged().units
+SAMPLE = packaged().sample_files
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_ja.datasets._types import DatasetSplit
-from lm_eval_ja.datasets.converters import UNITS
+from lm_eval_ja.datasets import DatasetSplit, packaged
+
+UNITS = packaged().units
 
 Pairs = list[tuple[str, str]]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_ja.datasets.converters import UNITS
+from lm_eval_ja.datasets import packaged
 
+UNITS = packaged().units
 POS = {"名詞": "6", "助詞": "9", "特殊": "1", "判定詞": "4", "動詞": "2"}
 
 

@@ -185,8 +185,8 @@ KEYWORDS = {
 NAMES = {"CERT_NONE", "UnsafeLoader", "FullLoader", "disable_warnings"}
 
 ALLOWED = {
-    ("lm_eval_ja/datasets/_bundle.py", "tarfile.open"),
-    ("lm_eval_ja/datasets/_tar.py", "tarfile.open"),
+    ("lm_eval_ja/datasets/store/_bundle.py", "tarfile.open"),
+    ("lm_eval_ja/datasets/store/_tar.py", "tarfile.open"),
 }
 """Where a bundle is written, and where every tar is read."""
 

@@ -4,6 +4,7 @@ import gzip
 import subprocess
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,8 @@ from threading import Thread
 
 import pytest
 
-from lm_eval_ja.datasets import Catalog, Retry, Settings, Source, _download, fetch
+from lm_eval_ja.datasets import Catalog, Retry, Settings, Source, fetch
+from lm_eval_ja.datasets.store import _download
 from lm_eval_ja.errors import DataError
 
 URL = "https://files.example/data/questions.txt"
@@ -69,10 +71,6 @@ class Server(ThreadingHTTPServer):
     def lay_out(self, *answers: Answer, location: str = LOCATION) -> None:
         self.answers[f"/{location}"] = list(answers)
 
-    @property
-    def ranges(self) -> list[str | None]:
-        return [headers.get("Range") for _, headers in self.requests]
-
 
 def whole(handler: Handler) -> None:
     handler.start(200, len(BODY), ETag='"v1"')
@@ -87,7 +85,8 @@ def stall(handler: Handler) -> None:
     handler.start(200, len(BODY))
     handler.wfile.write(BODY[:1000])
     handler.wfile.flush()
-    time.sleep(1.5)
+    handler.connection.settimeout(300)
+    handler.rfile.read(1)  # until the client hangs up
     handler.cut()
 
 
@@ -124,18 +123,6 @@ def unsized_and_short(handler: Handler) -> None:
     handler.cut()
 
 
-def ranged(handler: Handler) -> None:
-    start = int(handler.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-    content_range = f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"
-    handler.start(206, len(BODY) - start, Content_Range=content_range)
-    handler.wfile.write(BODY[start:])
-
-
-def misplaced(handler: Handler) -> None:
-    handler.start(206, 10, Content_Range=f"bytes 0-9/{len(BODY)}")
-    handler.wfile.write(BODY[:10])
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
@@ -148,7 +135,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def settings(server: Server, tmp_path: Path) -> Settings:
-    retry = Retry(attempts=4, backoff=0.01, connect_timeout=1, read_timeout=0.5, longest_wait=5)
+    retry = Retry(attempts=4, backoff=0.01, connect_timeout=5, read_timeout=30, longest_wait=5)
     return Settings(
         cache=tmp_path / "cache", mirror=f"http://127.0.0.1:{server.server_address[1]}/", retry=retry
     )
@@ -156,7 +143,7 @@ def settings(server: Server, tmp_path: Path) -> Settings:
 
 def catalog_of(*sources: Source) -> Catalog:
     named = {source.url: source for source in sources}
-    return Catalog(sources=named, units={}, digests={}, pins={}, sample_files=Path())
+    return Catalog(sources=named, units={}, digests={}, variants={}, sample_files=Path())
 
 
 def get(settings: Settings, source: Source = SOURCE) -> Path:
@@ -217,7 +204,7 @@ def test_retry_after_is_honoured(server: Server, settings: Settings, as_date: bo
     server.lay_out(status(429, Retry_After=moment if as_date else "1"), whole)
     begin = time.monotonic()
     assert get(settings).read_bytes() == BODY
-    assert 0.9 < time.monotonic() - begin < 4
+    assert time.monotonic() - begin > 0.9
 
 
 def test_a_server_that_asks_for_an_hour_ends_the_download(server: Server, settings: Settings) -> None:
@@ -229,35 +216,15 @@ def test_a_server_that_asks_for_an_hour_ends_the_download(server: Server, settin
 
 def test_a_stalled_body_is_abandoned_and_tried_again(server: Server, settings: Settings) -> None:
     server.lay_out(stall, whole)
-    begin = time.monotonic()
-    assert get(settings).read_bytes() == BODY
-    assert time.monotonic() - begin < 1.4
+    assert get(replace(settings, retry=replace(settings.retry, read_timeout=0.5))).read_bytes() == BODY
+    assert len(server.requests) >= 2
 
 
 @pytest.mark.parametrize("trouble", [broken_off, reset])
-def test_a_broken_download_is_resumed(server: Server, settings: Settings, trouble: Answer) -> None:
-    server.lay_out(trouble, ranged)
+def test_a_broken_download_starts_over(server: Server, settings: Settings, trouble: Answer) -> None:
+    server.lay_out(trouble, trouble, whole)
     assert get(settings).read_bytes() == BODY
-    first, second = server.ranges
-    assert first is None
-    assert second is not None
-    assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) <= 100_000
-    assert server.requests[1][1]["If-Range"] == '"v1"'
-
-
-@pytest.mark.parametrize("answer", [misplaced, status(416)])
-def test_a_server_that_resumes_wrongly_is_asked_for_the_whole(
-    server: Server, settings: Settings, answer: Answer
-) -> None:
-    server.lay_out(broken_off, answer, whole)
-    assert get(settings).read_bytes() == BODY
-    assert server.ranges[2] is None
-
-
-def test_a_server_that_ignores_ranges_sends_the_whole(server: Server, settings: Settings) -> None:
-    server.lay_out(broken_off, whole)
-    assert get(settings).read_bytes() == BODY
-    assert server.ranges[1] is not None
+    assert len(server.requests) == 3
 
 
 def test_a_body_that_is_always_short_is_an_error(server: Server, settings: Settings) -> None:
@@ -277,11 +244,13 @@ def endless(handler: Handler) -> None:
     handler.cut()
 
 
+INFLATING = gzip.compress(bytes(2**26))
+
+
 def inflating(handler: Handler) -> None:
-    packed = gzip.compress(bytes(2**26))
-    handler.start(200, len(packed), Content_Encoding="gzip")
+    handler.start(200, len(INFLATING), Content_Encoding="gzip")
     with suppress(OSError):
-        handler.wfile.write(packed)
+        handler.wfile.write(INFLATING)
 
 
 @pytest.mark.parametrize("body", [endless, inflating])
@@ -366,7 +335,7 @@ from pathlib import Path
 from lm_eval_ja.datasets import Catalog, Settings, Source, fetch
 cache, mirror, url, digest = sys.argv[1:]
 sources = {url: Source(url, "CC0", sha256=digest)}
-catalog = Catalog(sources=sources, units={}, digests={}, pins={}, sample_files=Path())
+catalog = Catalog(sources=sources, units={}, digests={}, variants={}, sample_files=Path())
 print(fetch(url, settings=Settings(Path(cache), mirror), catalog=catalog))
 """
 
@@ -378,3 +347,38 @@ def test_processes_that_want_the_same_file_download_it_once(server: Server, sett
     paths = {run.communicate(timeout=60)[0].strip() for run in runs}
     assert paths == {str(settings.cache / "raw" / LOCATION)}
     assert len(server.requests) == 1
+
+
+SECRET = "s3cret-t0ken"  # noqa: S105  # made up
+
+
+@pytest.mark.parametrize("user", [f"user:{SECRET}", SECRET, f"user:a@{SECRET}", f"us/er:{SECRET}"])
+@pytest.mark.parametrize("trouble", ["refused", "missing", "wrong", "busy"])
+def test_the_mirrors_password_is_in_no_message(
+    server: Server, settings: Settings, caplog: pytest.LogCaptureFixture, user: str, trouble: str
+) -> None:
+    caplog.set_level("DEBUG")
+    answers = {"missing": [status(404)], "wrong": [whole], "busy": [status(503)]}
+    server.lay_out(*answers.get(trouble, []))
+    port = 9 if trouble == "refused" else server.server_address[1]
+    mirror = f"http://{user}@127.0.0.1:{port}"
+    with pytest.raises(DataError) as error:
+        get(replace(settings, mirror=mirror), replace(SOURCE, sha256="0" * 64))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("lm_eval_ja")]
+    shown = "".join([*traceback.format_exception(error.value), *ours, repr(replace(settings, mirror=mirror))])
+    assert SECRET not in shown
+    assert "127.0.0.1" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "shown"),
+    [
+        ("https://user:pw@mirror.example/ja", "https://***@mirror.example/ja"),
+        ("https://mirror.example/ja?sig=abc", "https://mirror.example/ja?***"),
+        ("https://mirror.example/ja", "https://mirror.example/ja"),
+        ("/data/a@b?c", "/data/a@b?c"),
+        (None, ""),
+    ],
+)
+def test_a_mirror_is_shown_without_its_secret(mirror: str | None, shown: str, tmp_path: Path) -> None:
+    assert Settings(tmp_path, mirror).mirror_shown == shown

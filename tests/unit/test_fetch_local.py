@@ -1,6 +1,8 @@
 """Raw files without a network: mirror folders, the offline switch, settings and the registry."""
 
 import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
@@ -30,7 +32,7 @@ def put(folder: Path | str | None, body: bytes = BODY) -> Path:
 
 
 def get(settings: Settings, source: Source = SOURCE) -> Path:
-    catalog = Catalog(sources={URL: source}, units={}, digests={}, pins={}, sample_files=Path())
+    catalog = Catalog(sources={URL: source}, units={}, digests={}, variants={}, sample_files=Path())
     return fetch(URL, settings=settings, catalog=catalog)
 
 
@@ -78,15 +80,14 @@ def test_offline_names_the_url_and_where_to_put_the_file(settings: Settings) -> 
     assert get(replace(settings, cache=put(settings.cache / "raw").parents[3])).read_bytes() == BODY
 
 
-def test_an_unchanged_file_is_hashed_once(settings: Settings) -> None:
-    path = put(settings.mirror)
+@pytest.mark.parametrize("place", ["mirror", "cache"])
+def test_other_content_of_the_same_size_and_time_is_seen(settings: Settings, place: str) -> None:
+    path = put(settings.mirror if place == "mirror" else settings.cache / "raw")
     get(settings)
     before = path.stat()
     path.write_bytes(BODY[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    get(settings)  # what is remembered holds for path, size and time: only so can hashing be left out
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="expected SHA-256"):
         get(settings)
 
 
@@ -95,14 +96,6 @@ def test_a_changed_pin_is_checked_anew(settings: Settings) -> None:
     get(settings)
     with pytest.raises(DataError, match="expected SHA-256 " + "0" * 64):
         get(settings, replace(SOURCE, sha256="0" * 64))
-
-
-def test_a_damaged_stamp_only_costs_a_hash(settings: Settings) -> None:
-    path = put(settings.mirror)
-    get(settings)
-    (stamp,) = (settings.cache / "verified").iterdir()
-    stamp.write_bytes(b"{")
-    assert get(settings) == path
 
 
 def test_an_unknown_url_suggests_the_closest() -> None:
@@ -135,6 +128,37 @@ def test_a_folder_may_start_with_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = Settings.from_env({"LM_EVAL_JA_CACHE": "~/c", "LM_EVAL_JA_MIRROR": "~/m"})
     assert (settings.cache, settings.mirror_folder) == (tmp_path / "c", tmp_path / "m")
+
+
+@pytest.mark.parametrize("variable", ["LM_EVAL_JA_CACHE", "LM_EVAL_JA_MIRROR"])
+def test_a_folder_that_no_file_system_takes(variable: str, tmp_path: Path) -> None:
+    for name in ("x" * 300, "x\0y", "~nobody-of-this-name/x"):
+        with pytest.raises(OptionError, match=variable) as error:
+            Settings.from_env({variable: f"{tmp_path}/{name}" if name[0] != "~" else name})
+        assert "absolute path" in str(error.value)
+        assert len(str(error.value)) < 300
+
+
+def test_a_path_that_is_too_long_only_below_the_cache_is_an_error_of_ours(settings: Settings) -> None:
+    long = replace(settings, cache=settings.cache.joinpath(*["x" * 200] * 20))
+    with pytest.raises(DataError, match="File name too long"):
+        get(long)
+
+
+def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); from lm_eval_ja.datasets import Settings; print(Settings.from_env())"
+
+    def run(cache: str) -> "subprocess.CompletedProcess[str]":
+        gone.mkdir(exist_ok=True)
+        env = {**os.environ, "LM_EVAL_JA_CACHE": cache}
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=gone, env=env, capture_output=True, text=True, check=False
+        )
+
+    assert "working directory is gone" in run("cache").stderr
+    assert run(str(tmp_path)).returncode == 0
 
 
 def test_an_offline_switch_that_is_neither_yes_nor_no() -> None:

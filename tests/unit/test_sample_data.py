@@ -1,19 +1,15 @@
 """The sample data: enough of everything, small, labelled, and laid out as the sources are."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-import lm_eval_ja.datasets
-from lm_eval_ja.datasets._types import SPLITS, Sample
-from lm_eval_ja.datasets.converters import UNITS, unit_for
+from lm_eval_ja.datasets import SPLITS, Sample, packaged
 
-PACKAGE = Path(lm_eval_ja.datasets.__file__).parent
-SAMPLE = PACKAGE / "sample"
+UNITS = packaged().units
+SAMPLE = packaged().sample_files
+unit_for = packaged().unit
 DATASETS = sorted({dataset for unit in UNITS.values() for dataset, _ in unit.produces})
 FILES = sorted(path for path in SAMPLE.rglob("*") if path.is_file())
-PINS = json.loads((SAMPLE / "pins.json").read_text(encoding="utf-8"))
+PINS = packaged().variants["sample"]["neo"]
 
 
 def samples(dataset: str, split: str) -> list[Sample]:
@@ -45,8 +41,7 @@ def test_pins_name_samples(dataset: str) -> None:
 
 
 def test_pins_are_there_for_what_neo_pins() -> None:
-    neo = json.loads((PACKAGE / "converters" / "neo_pins.json").read_text(encoding="utf-8"))
-    assert set(PINS) == set(neo)
+    assert set(PINS) == set(packaged().variants["real"]["neo"])
 
 
 def test_it_is_small() -> None:
@@ -67,10 +62,9 @@ def test_it_says_what_it_is() -> None:
 
 
 def test_every_file_stands_for_a_registered_source() -> None:
-    sources = json.loads((PACKAGE / "sources.json").read_text(encoding="utf-8"))
-    roots = [SAMPLE / source["url"].removeprefix("https://") for source in sources]
+    roots = [SAMPLE / source.location for source in packaged().sources.values()]
     stray = [path for path in FILES if not any(path == root or root in path.parents for root in roots)]
-    assert [path.name for path in stray] == ["README.md", "pins.json"]
+    assert [path.name for path in stray] == ["README.md"]
 
 
 def test_jsquad_answers_stand_in_their_text() -> None:

@@ -1,18 +1,32 @@
 """Converted splits: made once, checked, rebuilt when damaged, whatever processes and locale."""
 
+import errno
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lm_eval_ja.datasets import Catalog, DatasetSplit, Expected, Files, Sample, Settings, Source, Unit
-from lm_eval_ja.datasets._store import NotConvertedError, Samples, Store
+from lm_eval_ja.datasets import (
+    Catalog,
+    DatasetSplit,
+    Expected,
+    Files,
+    Sample,
+    SampleDigest,
+    Settings,
+    Source,
+    Unit,
+)
+from lm_eval_ja.datasets.store import NotConvertedError, Samples, Store
 from lm_eval_ja.errors import DataError, OptionError
 
 URL = "https://files.example/data/lines.txt"
@@ -40,7 +54,7 @@ def catalog_of(unit: Unit = UNIT, sha256: str | None = None, expected: str = DIG
         sources={URL: Source(URL, "CC0", sha256=sha256)},
         units={unit.name: unit},
         digests={("lakes", "test"): Expected(n, expected)},
-        pins={},
+        variants={},
         sample_files=Path("/nonexistent"),
     )
 
@@ -180,6 +194,74 @@ def test_a_damaged_entry_is_rebuilt_with_a_warning(
     assert conversions(settings) == 2
 
 
+def edit(path: Path, column: str, values: list[str]) -> None:
+    """Change a column and make the manifest fit, as someone would who knows the layout."""
+    import pyarrow as pa
+
+    table = pa.ipc.open_file(path.read_bytes()).read_all()
+    table = table.set_column(table.column_names.index(column), column, [values])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = sink.getvalue().to_pybytes()
+    path.write_bytes(content)
+    manifest = path.with_name("manifest.json")
+    facts = json.loads(manifest.read_bytes())
+    facts[path.name] = [2, "0" * 64, len(content), zlib.crc32(content)]
+    manifest.write_text(json.dumps(facts), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("output", ["富士山", "霞ヶ浦"]),
+        ("input", ["湖は？", "山は？"]),
+        ("id", ["lakes-test-1", "lakes-test-0"]),
+    ],
+)
+def test_an_entry_edited_with_its_manifest_is_rebuilt(
+    settings: Settings, caplog: pytest.LogCaptureFixture, column: str, values: list[str]
+) -> None:
+    ids = hashlib.sha256(b"lakes-test-0\nlakes-test-1\n").hexdigest()
+    catalog = replace(catalog_of(), digests={("lakes", "test"): Expected(2, DIGEST, ids)})
+    before = Store(settings, catalog).table("lakes", "test")
+    edit(entry_of(settings) / "lakes-test.arrow", column, values)
+    with pytest.raises(NotConvertedError, match="damaged"):
+        Store(settings, catalog, build=False).table("lakes", "test")
+    assert Store(settings, catalog).table("lakes", "test") == before
+    assert "damaged" in caplog.text
+
+
+def test_samples_with_other_ids_are_an_error(settings: Settings) -> None:
+    catalog = replace(catalog_of(), digests={("lakes", "test"): Expected(2, DIGEST, "0" * 64)})
+    with pytest.raises(DataError, match="expected ids with SHA-256 000"):
+        Store(settings, catalog).table("lakes", "test")
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_the_fast_digest_is_that_of_the_recipe(pairs: list[tuple[str, str]]) -> None:
+    lines = [json.dumps([question, gold], ensure_ascii=False) + "\n" for question, gold in pairs]
+    digest = SampleDigest()
+    for question, gold in pairs:
+        digest.add(question, gold)
+    assert digest.hexdigest() == hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def test_a_file_system_that_refuses_locks_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(DataError, match="No locks available") as error:
+        Store(settings, catalog_of()).table("lakes", "test")
+    assert "LM_EVAL_JA_CACHE" in str(error.value)
+    assert str(settings.cache) in str(error.value)
+
+
 def test_a_table_in_use_outlives_its_entry(settings: Settings) -> None:
     table = Store(settings, catalog_of()).table("lakes", "test")
     forget_the_manifest(entry_of(settings) / "lakes-test.arrow")
@@ -227,7 +309,7 @@ _PROCESS = """
 import sys, time
 from pathlib import Path
 from lm_eval_ja.datasets import Catalog, Expected, Sample, Settings, Source, Unit
-from lm_eval_ja.datasets._store import Store
+from lm_eval_ja.datasets.store import Store
 
 def convert(files):
     (path,) = files.values()
@@ -275,7 +357,9 @@ def test_a_killed_process_blocks_nobody(settings: Settings) -> None:
     assert out.strip() == ascii(["富士山", "琵琶湖"])
 
 
-def test_an_ascii_locale_changes_nothing(settings: Settings) -> None:
+@pytest.mark.parametrize("name", ["cache", "キャッシュ"])
+def test_an_ascii_locale_changes_nothing(settings: Settings, name: str) -> None:
+    settings = replace(settings, cache=settings.cache.with_name(name))
     process = start(settings, 0, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out.strip(), err) == (0, ascii(["富士山", "琵琶湖"]), "")

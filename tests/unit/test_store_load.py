@@ -59,7 +59,7 @@ CATALOG = Catalog(
     sources={url(unit.name): Source(url(unit.name), f"licence of {unit.name}") for unit in UNITS},
     units={unit.name: unit for unit in UNITS},
     digests={},
-    pins={"real": PINS, "sample": {}},
+    variants={"real": {"neo": PINS}},
     sample_files=Path("/nonexistent"),
 )
 
@@ -212,7 +212,7 @@ def test_every_dataset_has_all_splits() -> None:
 
 
 def test_neo_pins_what_has_no_derivable_order() -> None:
-    counts = {dataset: len(ids) for dataset, ids in packaged().pins["real"].items()}
+    counts = {dataset: len(ids) for dataset, ids in packaged().variants["real"]["neo"].items()}
     wiki = ("wiki_reading", "wiki_ner", "wiki_dependency", "wiki_pas", "wiki_coreference")
     assert counts == {"chabsa": 100, **dict.fromkeys(wiki, 20)}
 

@@ -107,7 +107,7 @@ Use = Callable[[Server, Path, pytest.MonkeyPatch], None]
 
 def download(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source("https://files.example/a.txt", "CC0", sha256=sha256(BODY).hexdigest(), size=len(BODY))
-    catalog = Catalog(sources={source.url: source}, units={}, digests={}, pins={}, sample_files=Path())
+    catalog = Catalog(sources={source.url: source}, units={}, digests={}, variants={}, sample_files=Path())
     settings = Settings(cache=folder, mirror=server.url, retry=Retry(attempts=3, backoff=0.01))
     assert fetch(source.url, settings=settings, catalog=catalog).read_bytes() == BODY
 

@@ -1,0 +1,47 @@
+"""What a source module provides: its raw files, its datasets, and how the one becomes the other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lm_eval_ja.datasets.store import Expected, Source, Split, Unit
+
+AnswerForm = Callable[[str], bool]
+"""Whether a normalized answer has the form that its dataset asks for. The form, not the truth, is checked."""
+
+
+class Variant(NamedTuple):
+    """Ids of the samples that make up a protocol's own test split, in its order.
+
+    Attributes:
+        real: Of the benchmark's data.
+        sample: Of the made-up data that ships with the package.
+    """
+
+    real: tuple[str, ...]
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a dataset before any file is opened.
+
+    Attributes:
+        name: As in the protocols, e.g. ``jcola-in-domain``.
+        digests: What its converted splits must be, where that is known.
+        answer_form: The form of an answer, None where none is defined (PROTOCOL section 6, "Format check").
+        variants: By name, for protocols whose selection and order cannot be derived.
+    """
+
+    name: str
+    digests: Mapping[Split, Expected] = field(default_factory=dict)
+    answer_form: AnswerForm | None = None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+
+
+class Provides(NamedTuple):
+    """All that a source module provides; every module of this folder has one as ``PROVIDES``."""
+
+    files: tuple[Source, ...]
+    datasets: tuple[Dataset, ...] = ()
+    units: tuple[Unit, ...] = ()
