@@ -74,13 +74,11 @@ def test_a_preset_is_a_style():
 
 
 def test_the_protocols_style_is_taken_unless_another_is_asked_for():
-    texts = {name: make_style(name).text("I", [], "q") for name in ("alpaca", "chat")}
-    assert texts["alpaca"] != texts["chat"]
     for usual, other in (("alpaca", "chat"), ("chat", "alpaca")):
-        assert JasterOptions().style(usual).text("I", [], "q") == texts[usual]
-        assert JasterOptions(prompt_style=other).style(usual).text("I", [], "q") == texts[other]
+        assert JasterOptions().style(usual) == make_style(usual)
+        assert JasterOptions(prompt_style=other).style(usual) == make_style(other) != make_style(usual)
         own = JasterOptions(custom_prompt_template="{instruction}!{input}").style(usual)
-        assert own.text("I", [], "q") == "I!q"
+        assert own.text("I", [], "q") == "I!q", "a template of the user's own is no chat, whatever the protocol's"
 
 
 def test_no_model_argument_is_taken_for_a_slip():
