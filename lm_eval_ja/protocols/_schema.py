@@ -233,7 +233,9 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
             )
         for dataset in at.raw["datasets"]:
             if not isinstance(dataset, str):  # `no` and `1` are none in YAML
-                raise DataError(f"{source}, datasets: a dataset's name must be a text, found {dataset!r}: quote it")
+                raise DataError(
+                    f"{source}, datasets: a dataset's name must be a text, found {dataset!r}: quote it"
+                )
             usual[dataset] = _rules(at, dataset, name, prefix)
     conversation = _conversation(at) if "conversation" in at.raw else None
     reader = _Tree(name, prefix, usual, others)

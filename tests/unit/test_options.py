@@ -78,7 +78,9 @@ def test_the_protocols_style_is_taken_unless_another_is_asked_for():
         assert JasterOptions().style(usual) == make_style(usual)
         assert JasterOptions(prompt_style=other).style(usual) == make_style(other) != make_style(usual)
         own = JasterOptions(custom_prompt_template="{instruction}!{input}").style(usual)
-        assert own.text("I", [], "q") == "I!q", "a template of the user's own is no chat, whatever the protocol's"
+        assert own.text("I", [], "q") == "I!q", (
+            "a template of the user's own is no chat, whatever the protocol's"
+        )
 
 
 def test_no_model_argument_is_taken_for_a_slip():

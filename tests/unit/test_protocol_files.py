@@ -198,7 +198,10 @@ TALK = {"dataset": "talk", "revision": "1", "max_new_tokens": 9, "temperatures":
         ),
         (minimal(scores=tree({"dataset": "x", "weight": 0})), "weight must be a number above 0, found 0"),
         (minimal(scores=tree({"dataset": "x", "scale": "1"})), "scale must be a number above 0, found '1'"),
-        (minimal(scores=tree({"dataset": "x", "scale": float("nan")})), "must be a number above 0, found nan"),
+        (
+            minimal(scores=tree({"dataset": "x", "scale": float("nan")})),
+            "must be a number above 0, found nan",
+        ),
         (minimal(scores=tree({"data": "x"})), r"missing keys: \['dataset'\]; unknown keys: \['data'\]"),
         (
             minimal(scores=tree("x", missing="zero")),
@@ -301,7 +304,10 @@ def test_protocols_that_refer_to_each_other_in_a_circle_are_named(outside, caplo
         (minimal(scores=[]) | {"extra": 1}, "unknown keys"),
         (minimal(scores=tree({"node": "a", "of": "nothing"})), "unknown protocol 'nothing'"),
         (minimal(scores=tree("x", name="nejumi")), "the name nejumi is taken by the protocol neo"),
-        (minimal(prefix="nejumi_jaster", datasets={"x": X, "jnli": X}), "the name nejumi_jaster_jnli is taken"),
+        (
+            minimal(prefix="nejumi_jaster", datasets={"x": X, "jnli": X}),
+            "the name nejumi_jaster_jnli is taken",
+        ),
         (
             minimal(scores=tree({"dataset": "x", "name": "nejumi_jaster_jnli"})),
             "the name nejumi_jaster_jnli is taken",
