@@ -9,7 +9,7 @@ whose folder the files lie::
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -49,21 +49,40 @@ def _folders(module: Any) -> list[str]:
 
 @functools.cache
 def protocol_names() -> tuple[str, ...]:
-    """List all protocols, in the order in which they are shown. One that cannot be read is left out with a warning.
+    """List all protocols, in the order in which they are shown.
+
+    One of another package that cannot be read, or takes a name that is taken, is left out with a warning.
 
     Examples:
         >>> protocol_names()[:2]
         ('neo', 'llm_jp_eval')
     """
-    found = []
+    found: list[Protocol] = []
     for name, file in protocol_files().items():
         try:
-            found.append(load_protocol(name))
+            protocol = load_protocol(name)
+            _check_names(protocol, found)
+            found.append(protocol)
         except DataError as error:  # noqa: PERF203  # each file for itself
             if file.parent == Path(__file__).parent:
                 raise
             _log.warning("the protocol %s is left out: %s", name, error)
     return tuple(protocol.name for protocol in sorted(found, key=lambda own: (own.order, own.name)))
+
+
+def _check_names(protocol: Protocol, others: Iterable[Protocol]) -> None:
+    """Refuse a second score or task of one name: neither views nor the harness could tell them apart."""
+    for other in others:
+        scores = {part.name: part for root in other.scores for part in root.walk()}
+        taken = [
+            part.name
+            for root in protocol.scores
+            for part in root.walk()
+            if scores.get(part.name, part) != part
+        ]
+        taken += [task for task in protocol.tasks if task in other.tasks]
+        if taken:
+            raise DataError(f"{protocol.name}: the name {taken[0]} is taken by the protocol {other.name}")
 
 
 _loading: list[str] = []

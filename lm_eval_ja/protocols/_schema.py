@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from lm_eval_ja.errors import DataError
+from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.protocols._tree import Leaf, Level, Member, Node
 
 _LEVELS: tuple[Level, ...] = get_args(Level)
@@ -232,6 +232,10 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
                 f"{source}: datasets must map each dataset to its rules, found {at.raw['datasets']!r}"
             )
         for dataset in at.raw["datasets"]:
+            if not isinstance(dataset, str):  # `no` and `1` are none in YAML
+                raise DataError(
+                    f"{source}, datasets: a dataset's name must be a text, found {dataset!r}: quote it"
+                )
             usual[dataset] = _rules(at, dataset, name, prefix)
     conversation = _conversation(at) if "conversation" in at.raw else None
     reader = _Tree(name, prefix, usual, others)
@@ -367,11 +371,14 @@ class _Tree:
 
     def _reference(self, at: _At) -> Node:
         name = at.text("node")
-        nodes = (
-            {node.name: node for node in self._others(at.text("of")).nodes()}
-            if "of" in at.raw
-            else self._nodes
-        )
+        try:
+            nodes = (
+                {node.name: node for node in self._others(at.text("of")).nodes()}
+                if "of" in at.raw
+                else self._nodes
+            )
+        except OptionError as error:  # no such protocol
+            raise DataError(f"{at.where}: {error}") from error
         if name not in nodes:
             raise DataError(
                 f"{at.where}: there is no score {name!r} "

@@ -19,9 +19,8 @@ import pytest
 import lm_eval_ja
 from lm_eval_ja.cli import build_parser
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES, MTBENCH_REVISIONS, available, packaged
-from lm_eval_ja.datasets._protocols import PROTOCOLS
 from lm_eval_ja.judge.options import JudgeOptions
-from lm_eval_ja.tasks.catalog import entries
+from lm_eval_ja.protocols import DatasetRules, find_conversation, load_protocol, protocol_names
 from lm_eval_ja.tasks.options import JasterOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,22 +247,25 @@ def _origin(url: str) -> str:
     return f"[{file}]({url})"
 
 
+def rules_of(protocol: str) -> dict[str, DatasetRules]:
+    return {rules.dataset: rules for rules in load_protocol(protocol).tasks.values()}
+
+
 def dataset_rows() -> list[str]:
     """The rows of the first table of docs/datasets.md."""
     catalog = packaged()
-    neo, later = entries("neo"), entries("llm_jp_eval")
+    neo, later = rules_of("neo"), rules_of("llm_jp_eval")
     rows = []
     for name in available("llm_jp_eval"):
         entry = later[name]
         counts = [catalog.digests.get((name, split)) for split in ("train", "dev", "test")]
         urls = [url for split in catalog.splits(name) for url in catalog.unit(name, split).urls]
-        rules = PROTOCOLS["neo"]
-        asked = str(rules.fewer.get(name, rules.questions)) if name in rules.datasets else "-"
+        asked = str(neo[name].questions) if name in available("neo") else "-"
         lengths = [str(neo[name].output_length) if name in neo else "-", str(entry.output_length)]
         cells = [
             f"`{name}`",
             entry.category or "-",
-            ", ".join(f"`{metric}`" for metric in (entry.metric, *entry.further_metrics)),
+            ", ".join(f"`{metric}`" for metric in entry.metrics),
             *("?" if count is None else f"{count.n:,}" for count in counts),
             asked,
             lengths[0] if len(set(lengths)) == 1 else " / ".join(lengths),
@@ -276,7 +278,8 @@ def dataset_rows() -> list[str]:
 
 def mtbench_rows() -> list[str]:
     """The rows of the second table of docs/datasets.md."""
-    names = {"neo": "nejumi_mtbench", "2024": "nejumi_mtbench_2024"}
+    conversations = {name: find_conversation(name) for name in protocol_names()}
+    names = {own.revision: load_protocol(name).prefix for name, own in conversations.items() if own}
     rows = []
     for revision, urls in MTBENCH_REVISIONS.items():
         files = ["/".join(url.split("/japanese_mt_bench/")[1:]) for url in urls]

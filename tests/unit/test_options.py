@@ -8,6 +8,7 @@ import pytest
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.options import pick
+from lm_eval_ja.prompts import make_style
 from lm_eval_ja.tasks.options import JasterOptions
 
 
@@ -64,12 +65,22 @@ def test_the_options_of_one_task_are_no_slips_to_the_other():
 
 
 def test_a_preset_is_a_style():
-    style = JasterOptions(prompt_preset="chatml").style
+    style = JasterOptions(prompt_preset="chatml").style("alpaca")
     assert "<|im_start|>user" in style.text("I", [], "q")
-    with pytest.raises(OptionError, match="contradict"):
-        _ = JasterOptions(prompt_preset="chatml", prompt_style="chat").style
+    with pytest.raises(OptionError, match="use only one of prompt_preset"):
+        _ = JasterOptions(prompt_preset="chatml", prompt_style="chat").style("alpaca")
     with pytest.raises(OptionError, match="chatlm"):
-        _ = JasterOptions(prompt_preset="chatlm").style
+        _ = JasterOptions(prompt_preset="chatlm").style("alpaca")
+
+
+def test_the_protocols_style_is_taken_unless_another_is_asked_for():
+    for usual, other in (("alpaca", "chat"), ("chat", "alpaca")):
+        assert JasterOptions().style(usual) == make_style(usual)
+        assert JasterOptions(prompt_style=other).style(usual) == make_style(other) != make_style(usual)
+        own = JasterOptions(custom_prompt_template="{instruction}!{input}").style(usual)
+        assert own.text("I", [], "q") == "I!q", (
+            "a template of the user's own is no chat, whatever the protocol's"
+        )
 
 
 def test_no_model_argument_is_taken_for_a_slip():

@@ -316,22 +316,46 @@ def test_a_request_is_plain_data_of_constant_size():
 def test_ratings_survive_pickle_and_aggregate():
     import pickle
 
-    from lm_eval_ja.protocols import (
+    from lm_eval_ja.judge import (
         QuestionRating,
-        mtbench_average,
-        mtbench_average_stderr,
+        rating_average,
+        rating_average_stderr,
         rating_mean,
         rating_stderr,
     )
 
-    value = pickle.loads(pickle.dumps(QuestionRating([8, 5], "math")))  # noqa: S301  # our own bytes
-    assert (float(value), value.ratings, value.category) == (6.5, (8, 5), "math")
-    items = [QuestionRating([8, 6], "math"), QuestionRating([2], "math"), QuestionRating([4, 4], "stem")]
+    def rated(ratings, category):
+        return QuestionRating(ratings, category, "nejumi_mtbench")
+
+    value = pickle.loads(pickle.dumps(rated([8, 5], "math")))  # noqa: S301  # our own bytes
+    assert (float(value), value.ratings, value.category, value.average) == (
+        6.5,
+        (8, 5),
+        "math",
+        "nejumi_mtbench",
+    )
+    items = [rated([8, 6], "math"), rated([2], "math"), rated([4, 4], "stem")]
     assert rating_mean(items) == pytest.approx((8 + 6 + 2 + 4 + 4) / 5)
-    assert mtbench_average(items) == pytest.approx(((8 + 6 + 2) / 3 + 4) / 2)
-    assert mtbench_average_stderr(items) == "N/A", "one question has no spread"
     assert rating_stderr(items[:2]) == pytest.approx((7 - 2) / 2)
-    two = [*items, QuestionRating([10, 6], "stem")]
-    assert mtbench_average_stderr(two) == pytest.approx(math.sqrt(2.5**2 + 2.0**2) / 2)
-    assert math.isnan(mtbench_average([*items, QuestionRating([], "coding")])), "asked, but unscored: missing"
     assert rating_mean([math.nan, *items[2:]]) == 4.0
+    assert math.isnan(rating_average(items)), "two of eight categories are no average"
+    assert rating_average_stderr(items) == "N/A"
+
+    others = ["coding", "extraction", "humanities", "reasoning", "roleplay", "writing"]
+    whole = items + [rated([10, 10], category) for category in others]
+    assert rating_average(whole) == pytest.approx(((8 + 6 + 2) / 3 + 4 + 6 * 10) / 8)
+    assert rating_average_stderr(whole) == "N/A", "one question has no spread"
+    twice = [*whole, rated([10, 6], "stem"), *(rated([8, 8], category) for category in others)]
+    expected = math.sqrt(2.5**2 + 2.0**2 + 6 * 1.0**2) / 8
+    assert rating_average_stderr(twice) == pytest.approx(expected)
+    unscored = [rated([] if item.category == "coding" else item.ratings, item.category) for item in whole]
+    assert math.isnan(rating_average(unscored)), "asked, but unscored: missing"
+
+
+def test_a_category_that_is_a_task_of_its_own_has_its_mean_as_average():
+    from lm_eval_ja.judge import QuestionRating, rating_average, rating_average_stderr
+
+    items = [QuestionRating([8, 6], "math"), QuestionRating([2], "math")]
+    assert rating_average(items) == pytest.approx((8 + 6 + 2) / 3)
+    assert rating_average_stderr(items) == pytest.approx((7 - 2) / 2)
+    assert math.isnan(rating_average([])), "nothing is no average"

@@ -9,13 +9,12 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from lm_eval_ja.tasks.catalog import entries
 
 from lm_eval_ja.cli import main
 from lm_eval_ja.datasets import load
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, gold, normalize
-from lm_eval_ja.protocols import Missing, Score
+from lm_eval_ja.protocols import Missing, Score, load_protocol
 from lm_eval_ja.rescoring import rescore, write_results
 from lm_eval_ja.results import read_runs
 
@@ -43,7 +42,7 @@ def _answered_run(folder: Path, protocol: str, tasks: str) -> Path:
     prompts, answers, out = folder / "prompts.jsonl", folder / "answers.jsonl", folder / "out"
     _lm_eval("lm_eval_ja.cli", "prompts", "--tasks", tasks, "-o", str(prompts), "--metadata", METADATA)
     golds = {}
-    for entry in entries(protocol).values():
+    for entry in load_protocol(protocol).tasks.values():
         samples = load(entry.protocol, entry.dataset, max_samples=-1, data="sample")[entry.split]
         golds |= {f"{entry.task}:{sample['id']}": sample["output"] for sample in samples}
     rng = random.Random(0)
@@ -65,7 +64,7 @@ def neo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ljp_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tasks = ["llm_jp_eval"] + [
-        entry.task for entry in entries("llm_jp_eval").values() if entry.category is None
+        rules.task for rules in load_protocol("llm_jp_eval").tasks.values() if rules.category is None
     ]
     return _answered_run(tmp_path_factory.mktemp("ljp"), "llm_jp_eval", ",".join(tasks))
 
@@ -95,15 +94,18 @@ def test_a_runs_own_protocol_reproduces_every_number_exactly(fixture, request):
     for dataset in rescored.datasets:
         assert dataset.steps == ()
         for metric, score in dataset.scores.items():
-            logged = results[dataset.entry.task]
+            logged = results[dataset.rules.task]
             assert score.value == logged[f"{metric},none"]  # to the last bit
             if score.stderr is not None:
                 assert score.stderr == logged[f"{metric}_stderr,none"]
             compared += 1
-    for level in (*rescored.categories, rescored.average):
-        if isinstance(level.after, Score):
-            assert level.after.value == results[level.group]["score,none"]
+    for mean in rescored.means:
+        if isinstance(mean.after, Score):
+            assert mean.after.value == results[mean.name]["score,none"]
+            assert mean.before == mean.after
             compared += 1
+        else:
+            assert "score,none" not in results[mean.name] or results[mean.name]["score,none"] != mean.after
     assert compared >= {"neo_run": 16 + 8, "ljp_run": 26 + 1 + 8}[fixture]
     assert len({dataset.after.value for dataset in rescored.datasets}) > 5  # the noise is seen
 
@@ -116,13 +118,13 @@ def test_a_neo_run_under_1_3_0_loses_what_its_clean_up_won(neo_run):
         # The definition once more, from the raw answers alone: 1.3.0 cuts and normalises, nothing else.
         golds = [gold(text) for text in _golds(dataset.source.dataset)]
         predictions = [normalize(question.output) for question in dataset.source.questions]
-        expected = METRICS[dataset.entry.metric].score(predictions, golds)
+        expected = METRICS[dataset.rules.metrics[0]].score(predictions, golds)
         assert dataset.after.value == pytest.approx(expected, abs=1e-12)
         # The reasons add up to the difference.
         assert sum(step.change for step in dataset.steps) == pytest.approx(
             dataset.after.value - dataset.before
         )
-    by_name = {dataset.entry.dataset: dataset for dataset in rescored.datasets}
+    by_name = {dataset.rules.dataset: dataset for dataset in rescored.datasets}
     assert [step.what for step in by_name["jsquad"].steps] == [
         "without drop_answer_prefix",
         "without lower",
@@ -130,15 +132,21 @@ def test_a_neo_run_under_1_3_0_loses_what_its_clean_up_won(neo_run):
     ]
     assert [step.what for step in by_name["chabsa"].steps] == ["without strip"]
     assert any(step.questions for step in by_name["jamp"].steps)
-    categories = {level.name: level for level in rescored.categories}
-    assert categories["NLI"].after.value < categories["NLI"].before.value
-    assert isinstance(categories["HE"].after, Missing)
-    assert str(rescored.average.after) == "missing: HE, MT (7 of 9 present)"
-    assert rescored.common.name == "mean of these 7"
-    assert rescored.common.before.value == pytest.approx(run.groups["nejumi_jaster"].value)
-    assert rescored.common.after.value == pytest.approx(
-        fmean(level.after.value for level in rescored.categories if isinstance(level.after, Score))
+    nli = rescored.mean("NLI")
+    assert nli.after.value < nli.before.value
+    assert isinstance(rescored.mean("HE").after, Missing)
+    average = rescored.mean("AVR")
+    assert str(average.after) == "missing: HE, MT (7 of 9 present)"
+    assert average.before is None, "neo has no such average"
+    assert rescored.common.categories == 7
+    assert rescored.common.before == pytest.approx(run.groups["nejumi_jaster"].value)
+    categories = [mean for mean in rescored.means if mean.depth == 1]
+    assert [mean.label for mean in categories] == ["EL", "FA", "HE", "MC", "MR", "MT", "NLI", "QA", "RC"]
+    assert rescored.common.after == pytest.approx(
+        fmean(mean.after.value for mean in categories if isinstance(mean.after, Score))
     )
+    with pytest.raises(KeyError, match="AVG_jaster"):
+        rescored.mean("AVG_jaster")
 
 
 def _golds(dataset: str) -> list[str]:
@@ -156,14 +164,14 @@ def test_what_was_asked_otherwise_is_said(neo_run):
 
 def test_translation_metrics_can_be_added(ljp_run):
     rescored = rescore(_read(ljp_run), metrics=["bleu_reference_quirk"])
-    translated = {d.entry.dataset: d for d in rescored.datasets if d.entry.category == "MT"}
+    translated = {d.rules.dataset: d for d in rescored.datasets if d.rules.category == "MT"}
     assert set(translated) == {"alt-e-to-j", "alt-j-to-e", "wikicorpus-e-to-j", "wikicorpus-j-to-e"}
     for dataset in translated.values():
         golds = [question.gold for question in dataset.source.questions]
         expected = METRICS["bleu_reference_quirk"].score(dataset.predictions, golds)
         assert dataset.scores["bleu_reference_quirk"].value == pytest.approx(expected)
-        assert dataset.signatures[dataset.entry.metric].startswith("nrefs:1|")
-    assert all("bleu_reference_quirk" not in d.scores for d in rescored.datasets if d.entry.category != "MT")
+        assert dataset.signatures[dataset.rules.metrics[0]].startswith("nrefs:1|")
+    assert all("bleu_reference_quirk" not in d.scores for d in rescored.datasets if d.rules.category != "MT")
     assert any("MT is missing" in note and "--metric comet_wmt22" in note for note in rescored.notes)
 
 
@@ -177,10 +185,12 @@ def test_what_is_written_reads_as_a_run_of_the_other_protocol(neo):
     assert not runs.problems
     (run,) = runs.runs
     for dataset in rescored.datasets:
-        task = run.tasks[dataset.entry.task]
+        task = run.tasks[dataset.rules.task]
         assert task.score == dataset.after
         assert [question.prediction for question in task.questions] == list(dataset.predictions)
-        assert [question.score for question in task.questions] == list(dataset.items[dataset.entry.metric])
+        assert [question.score for question in task.questions] == list(
+            dataset.items[dataset.rules.metrics[0]]
+        )
         assert task.signature["rescored"] == "neo"
         assert task.signature["norm"] == "nfkc"
     assert "llm_jp_eval" not in run.groups  # AVR is missing two categories
@@ -224,7 +234,7 @@ def test_samples_that_do_not_make_up_the_result_are_reported(neo, capsys):
         for note in rescored.notes
     )
     assert any("nejumi_jaster_mawps: no samples were logged" in note for note in rescored.notes)
-    assert str(rescored.average.after) == "missing: MR (6 of 7 present)"
+    assert str(rescored.mean("AVG_jaster").after) == "missing: MR (6 of 7 present)"
 
 
 def test_a_changed_answer_shows_in_the_exit_status(neo, capsys):

@@ -180,7 +180,7 @@ def test_a_number_of_samples_that_means_nothing(value: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"protocol": "nejumi"}, r"Unknown protocol 'nejumi'.*neo, llm_jp_eval"),
+        ({"protocol": "nejumi"}, r"unknown protocol 'nejumi': choose from llm_jp_eval,.*neo"),
         ({"dataset": "jnil"}, r"Unknown dataset of neo 'jnil'. Did you mean 'jnli'\?.*wiki_coreference"),
         ({"dataset": "jmmlu"}, r"Unknown dataset of neo 'jmmlu'"),
         ({"data": "samples"}, r"Unknown data 'samples'. Did you mean 'sample'\? There are: real, sample"),

@@ -1,0 +1,215 @@
+"""Task files: what is committed is what protocols say, complete in itself, under the names there have always been."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import lm_eval_ja
+from lm_eval_ja.cli import main
+from lm_eval_ja.protocols import (
+    DatasetRules,
+    Leaf,
+    find_conversation,
+    find_node,
+    load_protocol,
+    protocol_names,
+)
+from lm_eval_ja.tasks._block import ConversationBlock, JasterBlock, read_block
+
+TASKS = Path(lm_eval_ja.__file__).parent / "tasks"
+FILES = sorted(TASKS.rglob("*.yaml"))
+SCORE = "!function lm_eval_ja.tasks.groups.score"
+
+_NAMES = """
+llm_jp_eval llm_jp_eval_alt-e-to-j llm_jp_eval_alt-j-to-e llm_jp_eval_chabsa llm_jp_eval_el llm_jp_eval_fa
+llm_jp_eval_he llm_jp_eval_jamp llm_jp_eval_janli llm_jp_eval_jblimp llm_jp_eval_jcola-in-domain
+llm_jp_eval_jcola-out-of-domain llm_jp_eval_jcommonsenseqa llm_jp_eval_jemhopqa llm_jp_eval_jmmlu
+llm_jp_eval_jnli llm_jp_eval_jsem llm_jp_eval_jsick llm_jp_eval_jsquad llm_jp_eval_jsts llm_jp_eval_mawps
+llm_jp_eval_mc llm_jp_eval_mmluen llm_jp_eval_mr llm_jp_eval_mt llm_jp_eval_niilc llm_jp_eval_nli
+llm_jp_eval_qa llm_jp_eval_rc llm_jp_eval_wiki_coreference llm_jp_eval_wiki_dependency llm_jp_eval_wiki_ner
+llm_jp_eval_wiki_pas llm_jp_eval_wiki_reading llm_jp_eval_wikicorpus-e-to-j llm_jp_eval_wikicorpus-j-to-e
+nejumi nejumi_jaster nejumi_jaster_chabsa nejumi_jaster_el nejumi_jaster_fa nejumi_jaster_jamp
+nejumi_jaster_janli nejumi_jaster_jcommonsenseqa nejumi_jaster_jemhopqa nejumi_jaster_jnli
+nejumi_jaster_jsem nejumi_jaster_jsick nejumi_jaster_jsquad nejumi_jaster_jsts nejumi_jaster_mawps
+nejumi_jaster_mc nejumi_jaster_mr nejumi_jaster_niilc nejumi_jaster_nli nejumi_jaster_qa nejumi_jaster_rc
+nejumi_jaster_wiki_coreference nejumi_jaster_wiki_dependency nejumi_jaster_wiki_ner nejumi_jaster_wiki_pas
+nejumi_jaster_wiki_reading nejumi_mtbench nejumi_mtbench_2024 nejumi_mtbench_coding
+nejumi_mtbench_extraction nejumi_mtbench_humanities nejumi_mtbench_math nejumi_mtbench_reasoning
+nejumi_mtbench_roleplay nejumi_mtbench_stem nejumi_mtbench_writing
+"""
+NAMES = set(_NAMES.split())
+"""Names of tasks and groups, as they were before they were generated: commands and results of users hold them."""
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with ``!function`` as text."""
+
+
+Loader.add_constructor("!function", lambda _, node: f"!function {node.value}")
+
+
+def read(path: Path) -> dict[str, Any]:
+    raw = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506  # a SafeLoader
+    assert isinstance(raw, dict)
+    return raw
+
+
+RAW = {path: read(path) for path in FILES}
+
+
+def of_kind(block: str) -> Any:
+    return pytest.mark.parametrize(
+        "path", [path for path in FILES if block in RAW[path]], ids=lambda path: path.stem
+    )
+
+
+def test_the_names_are_those_there_have_always_been():
+    names = [raw[key] for raw in RAW.values() for key in ("task", "group") if isinstance(raw.get(key), str)]
+    assert len(names) == len(NAMES)
+    assert set(names) == NAMES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_lies_where_its_name_says(path):
+    raw = RAW[path]
+    assert path.stem == (raw["task"] if isinstance(raw["task"], str) else f"_{raw['group']}")
+    assert path.parent.name in protocol_names()
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    assert first.startswith("# Written by `lm-eval-ja make-tasks`")
+    assert path.parent.name in first
+
+
+# ------------------------------------------------------------------------------------------------- the command
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_the_committed_files_are_what_the_protocol_says(name, capsys):
+    assert main(["make-tasks", name, "-o", str(TASKS / name), "--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_the_files_are_written_as_they_are_committed(name, tmp_path, capsys):
+    assert main(["make-tasks", name, "-o", str(tmp_path / "new")]) == 0
+    written = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    assert written == {path.name: path.read_bytes() for path in (TASKS / name).glob("*.yaml")}
+    assert f"{len(written)} files, {len(written)} changed" in capsys.readouterr().out
+    assert main(["make-tasks", name, "-o", str(tmp_path / "new")]) == 0
+    assert f"{len(written)} files, 0 changed" in capsys.readouterr().out
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(TASKS / "neo", tmp_path / "neo"))
+
+
+def test_a_change_is_noticed_and_undone(copy, capsys):
+    changed, gone, left_over = (
+        copy / name for name in ("_nejumi.yaml", "nejumi_jaster_jnli.yaml", "old.yaml")
+    )
+    whole = changed.read_bytes()
+    changed.write_bytes(whole + b"# mine\n")
+    gone.unlink()
+    left_over.write_bytes(whole)
+    (copy / "my_own.yaml").write_text("task: my_own\n", encoding="utf-8")
+    assert main(["make-tasks", "neo", "-o", str(copy), "--check"]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [f"{path} differs from what neo says" for path in (changed, gone, left_over)]
+    assert not gone.exists(), "a check writes nothing"
+    assert main(["make-tasks", "neo", "-o", str(copy)]) == 0
+    assert "3 changed" in capsys.readouterr().out
+    assert changed.read_bytes() == whole
+    assert gone.exists()
+    assert not left_over.exists(), "what was written for a task that there no longer is"
+    assert (copy / "my_own.yaml").exists(), "a user's own file is left alone"
+    assert main(["make-tasks", "neo", "-o", str(copy), "--check"]) == 0
+
+
+def test_a_file_of_the_users_own_is_a_protocol(tmp_path, capsys):
+    neo = (TASKS.parent / "protocols" / "neo.yaml").read_text(encoding="utf-8")
+    raw = yaml.safe_load(neo)
+    raw |= {"name": "mine", "prefix": "mine", "datasets": {"jnli": raw["datasets"]["jnli"]}}
+    raw["scores"] = [{"name": "mine", "label": "AVG", "members": ["jnli", "jnli@2shot"]}]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
+    assert main(["make-tasks", str(tmp_path / "mine.yaml"), "-o", str(tmp_path / "tasks")]) == 0
+    written = {path.name: read(path) for path in (tmp_path / "tasks").iterdir()}
+    assert written.keys() == {"_mine.yaml", "mine_jnli.yaml", "mine_jnli_2shot.yaml"}
+    assert written["_mine.yaml"]["task"] == ["mine_jnli", "mine_jnli_2shot"]
+    assert "num_fewshot" not in written["mine_jnli.yaml"], "a 0 would win over --num_fewshot"
+    assert written["mine_jnli_2shot.yaml"]["num_fewshot"] == 2
+    assert written["mine_jnli_2shot.yaml"]["jaster"] == written["mine_jnli.yaml"]["jaster"]
+
+
+def test_what_cannot_be_written_is_said(tmp_path, capsys):
+    assert main(["make-tasks", "nejumi", "-o", str(tmp_path)]) == 2
+    assert "unknown protocol 'nejumi': choose from" in capsys.readouterr().err
+    assert main(["make-tasks", str(tmp_path / "mine.yaml"), "-o", str(tmp_path)]) == 2
+    assert "mine.yaml cannot be read" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["make-tasks", "neo", "-o", str(tmp_path / "file" / "tasks")]) == 2
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------- what they say
+
+
+@of_kind("jaster")
+def test_a_datasets_task_is_complete_and_says_what_its_protocol_says(path):
+    raw = RAW[path]
+    assert "include" not in raw
+    assert "!function" not in str(raw["jaster"])
+    assert raw["class"] == "!function lm_eval_ja.tasks.jaster.JasterTask"
+    assert raw["output_type"] == "generate_until"
+    own = load_protocol(path.parent.name)
+    rules = own.tasks[raw["task"]]
+    block = read_block(JasterBlock, raw["jaster"], path.name)
+    said = {
+        **dataclasses.asdict(block),
+        "task": raw["task"],
+        "shots": raw.get("num_fewshot", 0),
+        "generation": raw["generation_kwargs"],
+    }
+    # Which selection of questions the protocol has, and which of the metrics counts, is asked of it at run time.
+    expected = {name: value for name, value in vars(rules).items() if name not in {"variant", "metric"}}
+    assert said == expected
+    assert {field.name for field in dataclasses.fields(DatasetRules)} - said.keys() == {"variant", "metric"}
+    assert raw.keys() <= {
+        *("task", "class", "output_type", "num_fewshot", "generation_kwargs", "metadata", "jaster"),
+    }
+
+
+@of_kind("mtbench")
+def test_a_conversations_task_says_what_its_protocol_says(path):
+    raw = RAW[path]
+    block = read_block(ConversationBlock, raw["mtbench"], path.name)
+    rules = find_conversation(path.parent.name)
+    assert rules is not None
+    assert (block.protocol, block.revision) == (path.parent.name, rules.revision)
+    assert block.max_new_tokens == raw["generation_kwargs"]["max_gen_toks"] == rules.max_new_tokens
+    asked = [block.category] if block.category else list(rules.temperatures)
+    assert block.temperatures == {category: rules.temperatures[category] for category in asked}
+    prefix = load_protocol(path.parent.name).prefix
+    assert raw["task"] == (f"{prefix}_{block.category}" if block.category else prefix)
+    assert "include" not in raw
+
+
+@of_kind("group")
+def test_a_group_has_the_members_of_its_score(path):
+    raw = RAW[path]
+    node = find_node(raw["group"])
+    assert node is not None
+    assert node.protocol == path.parent.name
+    members = [child.task if isinstance(child, Leaf) else child.name for child in node.children]
+    assert raw["task"] == members
+    assert raw["aggregate_metric_list"] == [{"metric": "score", "aggregation": SCORE}]
+    assert {*members} <= NAMES
+
+
+def test_every_score_with_a_group_and_every_rule_has_a_file():
+    for own in map(load_protocol, protocol_names()):
+        assert own.tasks.keys() <= NAMES
+        assert {node.name for node in own.nodes()} <= NAMES
