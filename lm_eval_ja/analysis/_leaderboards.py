@@ -61,7 +61,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Difference:
+class SettingDifference:
     """A setting in which a leaderboard differs from the first one of its protocol.
 
     Attributes:
@@ -119,7 +119,7 @@ class Leaderboard:
     columns: tuple[Column, ...]
     primary: str
     settings: Mapping[str, str]
-    differences: tuple[Difference, ...]
+    differences: tuple[SettingDifference, ...]
     rows: tuple[Row, ...]
     partial: str = ""
 
@@ -241,7 +241,7 @@ def questions_asked(task: TaskResult) -> tuple[int | None, int | None]:
     return asked, min(rules.questions, there.get(split, asked))  # type: ignore[call-overload]  # any text
 
 
-def _differences(here: _Settings, there: _Settings) -> tuple[Difference, ...]:
+def _differences(here: _Settings, there: _Settings) -> tuple[SettingDifference, ...]:
     found: dict[str, list[tuple[str, str]]] = {}
     for task in sorted(here.keys() & there.keys()):
         for setting in here[task].keys() | there[task].keys():
@@ -249,7 +249,9 @@ def _differences(here: _Settings, there: _Settings) -> tuple[Difference, ...]:
             if values[0] != values[1]:
                 found.setdefault(setting, []).append(values)
     return tuple(
-        Difference(setting, _some(own for own, _ in pairs), _some(other for _, other in pairs), len(pairs))
+        SettingDifference(
+            setting, _some(own for own, _ in pairs), _some(other for _, other in pairs), len(pairs)
+        )
         for setting, pairs in sorted(found.items())
     )
 

@@ -2,7 +2,7 @@
 
 from lm_eval_ja.tuning._examples import FORMS, Form
 from lm_eval_ja.tuning._export import EXPORT_SPLITS, ExportSplit, export_tuning
-from lm_eval_ja.tuning._manifest import ExportedFile, Manifest, Missing, Ngrams
+from lm_eval_ja.tuning._manifest import ExportedFile, Manifest, Ngrams, UnavailableSplit
 from lm_eval_ja.tuning._write import CONTAINERS, Container
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "ExportedFile",
     "Form",
     "Manifest",
-    "Missing",
     "Ngrams",
+    "UnavailableSplit",
     "export_tuning",
 ]

@@ -15,7 +15,7 @@ from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.protocols import DatasetRules, load_protocol
 from lm_eval_ja.tuning._examples import FORMS, Form, make_example
 from lm_eval_ja.tuning._held_out import HeldOutQuestions, is_translation, load_held_out, sorted_rules
-from lm_eval_ja.tuning._manifest import ExportedFile, Manifest, Missing, Ngrams
+from lm_eval_ja.tuning._manifest import ExportedFile, Manifest, Ngrams, UnavailableSplit
 from lm_eval_ja.tuning._overlap import KINDS, normalise
 from lm_eval_ja.tuning._write import (
     CONTAINERS,
@@ -95,7 +95,7 @@ def export_tuning(
             for rules in wanted
         ]
         sources = [source for source in opened if isinstance(source, _Source)]
-        missing = [source for source in opened if isinstance(source, Missing)]
+        missing = [source for source in opened if isinstance(source, UnavailableSplit)]
         if not sources:
             raise DataError(missing[0].problem)
         held_out = load_held_out(hold_dev=chosen == ["train"], data=data, settings=settings, catalog=catalog)
@@ -149,14 +149,14 @@ def _names(kind: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
 
 def _open(
     rules: DatasetRules, split: ExportSplit, protocol: str, data: Data, settings: Settings, catalog: Catalog
-) -> _Source | Missing:
+) -> _Source | UnavailableSplit:
     own: Split = "train" if split == "train" else "dev"
     try:
         samples = load(
             rules.protocol, rules.dataset, max_samples=-1, data=data, settings=settings, catalog=catalog
         )[own]
     except DataError as error:
-        return Missing(protocol, rules.dataset, split, str(error))
+        return UnavailableSplit(protocol, rules.dataset, split, str(error))
     if split == "dev_first100":
         samples = samples.select(range(min(_FIRST, len(samples))))
     expected = catalog.digests.get((rules.dataset, own)) if data == "real" and split == own else None

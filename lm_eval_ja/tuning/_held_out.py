@@ -15,7 +15,7 @@ from lm_eval_ja.datasets import (
 )
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.protocols import DatasetRules, Protocol, load_protocol, protocol_names
-from lm_eval_ja.tuning._manifest import HeldOutSplit, Missing
+from lm_eval_ja.tuning._manifest import HeldOutSplit, UnavailableSplit
 from lm_eval_ja.tuning._overlap import GramIndex, HeldOut, Place, normalise
 
 
@@ -43,7 +43,7 @@ class HeldOutQuestions:
     exact: HeldOut
     grams: GramIndex
     splits: tuple[HeldOutSplit, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[UnavailableSplit, ...]
 
 
 def load_held_out(*, hold_dev: bool, data: Data, settings: Settings, catalog: Catalog) -> HeldOutQuestions:
@@ -84,7 +84,7 @@ class _Shelf:
     exact: HeldOut = field(default_factory=HeldOut)
     texts: dict[str, set[str]] = field(default_factory=dict)
     splits: list[HeldOutSplit] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
+    missing: list[UnavailableSplit] = field(default_factory=list)
 
     def hold(self, protocol: str, rules: DatasetRules, split: Split) -> None:
         """Take in a split of a dataset."""
@@ -98,7 +98,7 @@ class _Shelf:
                 catalog=self.catalog,
             )[split]
         except DataError as error:
-            self.missing.append(Missing(protocol, rules.dataset, split, str(error)))
+            self.missing.append(UnavailableSplit(protocol, rules.dataset, split, str(error)))
             return
         rows = zip(samples["id"][:], samples["input"][:], samples["output"][:], strict=True)
         self._add(protocol, rules.dataset, split, rows, translation=is_translation(rules))
@@ -108,7 +108,7 @@ class _Shelf:
         try:
             questions = load_mtbench(revision, data=self.data, settings=self.settings, catalog=self.catalog)
         except DataError as error:
-            self.missing.append(Missing(f"mtbench-{revision}", "mtbench", "test", str(error)))
+            self.missing.append(UnavailableSplit(f"mtbench-{revision}", "mtbench", "test", str(error)))
             return
         rows = (
             (question["id"], turn, reference)

@@ -68,7 +68,7 @@ class ExportedFile:
 
 
 @dataclass(frozen=True)
-class Missing:
+class UnavailableSplit:
     """Data that couldn't be had.
 
     Attributes:
@@ -129,9 +129,9 @@ class Manifest:
     version: str
     keep_overlaps: bool
     files: tuple[ExportedFile, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[UnavailableSplit, ...]
     held_out: tuple[HeldOutSplit, ...]
-    not_checked: tuple[Missing, ...]
+    not_checked: tuple[UnavailableSplit, ...]
     read_back: int
     found: int
 
