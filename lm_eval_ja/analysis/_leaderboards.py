@@ -100,7 +100,7 @@ class Leaderboard:
 
     Attributes:
         protocol: Name of the protocol.
-        title: Its title.
+        title: Its title, which says so if only a part of the questions was asked.
         number: 1 for the protocol's first leaderboard, and so on.
         columns: The scores, from the overall score down to the datasets; of categories and datasets those that some
             run was asked.
@@ -285,7 +285,7 @@ def _leaderboard(
     partial = _partial(members, protocol)
     return Leaderboard(
         protocol=protocol.name,
-        title=protocol.title,
+        title=protocol.title + (f", PARTIAL ({partial})" if partial else ""),
         number=number,
         columns=columns,
         primary=primary.name,

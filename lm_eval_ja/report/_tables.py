@@ -94,7 +94,7 @@ def _score(score: Score | Missing, scale: float) -> str:
 def _with_interval(row: Row, column: Column, analysis: Analysis) -> str:
     score = row.scores[column.name]
     if isinstance(score, Missing):
-        return "–" if len(score.names) == score.total else f"– ({', '.join(score.names)} missing)"
+        return "–" if len(score.names) == score.total else f"– ({score})"
     own = analysis.intervals.get(row.run.key)
     interval = own.scores.get(column.name) if own else None
     if interval is None:

@@ -157,6 +157,7 @@ def test_a_limited_run_is_partial_and_ranked_nowhere(tmp_path):
     whole, part = leaderboards(tmp_path)
     assert [(row.run.key, row.rank) for row in whole.rows] == [("a", 1)]
     assert (whole.partial, part.partial) == ("", "5 of 100")
+    assert part.title == "Nejumi LLM Leaderboard Neo, PARTIAL (5 of 100)"
     assert [(row.run.key, row.rank) for row in part.rows] == [("b", None), ("c", None)]
     assert [(d.setting, d.here, d.there) for d in part.differences] == [("n", "5of100", "100")]
 
