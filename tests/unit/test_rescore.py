@@ -10,11 +10,13 @@ from statistics import fmean
 
 import pytest
 
+from lm_eval_ja.analysis import analyse_runs, make_leaderboards
 from lm_eval_ja.cli import main
 from lm_eval_ja.datasets import load
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, gold, normalize
 from lm_eval_ja.protocols import Missing, Score, load_protocol
+from lm_eval_ja.report._payload import make_payload
 from lm_eval_ja.rescoring import rescore, write_results
 from lm_eval_ja.results import read_runs
 
@@ -214,6 +216,57 @@ def test_under_its_own_protocol_the_whole_run_is_written_anew(neo):
     assert {name: task.signature_text for name, task in new.tasks.items()} == {
         name: task.signature_text for name, task in run.tasks.items()
     }
+
+
+def _shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["report", str(folder), "--resamples", "50"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_the_report_of_llm_jp_eval_says_that_mt_is_missing(ljp_run, tmp_path, capsys, rewritten):
+    """BLEU, from 0 to 100, is not COMET: with it the average would be beyond 1."""
+    folder = Path(shutil.copytree(ljp_run, tmp_path / "copy"))
+    if rewritten:
+        assert main(["rescore", str(folder), "--write"]) == 0
+        assert len(list(folder.rglob("results_*.json"))) == 2
+    runs = read_runs([folder])
+    (leaderboard,) = make_leaderboards(runs)
+    (row,) = leaderboard.rows
+    assert str(row.scores["llm_jp_eval"]) == "missing: MT (8 of 9 present)"
+    assert isinstance(row.scores["llm_jp_eval_mt"], Missing)
+    assert row.rank is None
+    (average,) = load_protocol("llm_jp_eval").scores
+    others = [row.scores[child.name].value for child in average.children if child.label != "MT"]
+    assert len(others) == 8
+    assert max(others) <= 1
+    (run,) = runs.runs
+    assert {"llm_jp_eval", "llm_jp_eval_mt"} & run.groups.keys() == set()
+    shown = _shown(folder, capsys)
+    assert "missing: MT (8 of 9 present)" in shown
+
+
+@pytest.mark.parametrize("protocol", ["neo", "llm_jp_eval"])
+def test_what_is_written_beside_a_run_doubles_neither_answers_nor_time(neo, protocol, capsys):
+    def payload() -> dict:
+        capsys.readouterr()
+        analysis = analyse_runs(read_runs([neo]), resamples=50)
+        return make_payload(analysis).core
+
+    before = payload()
+    (own,) = before["runs"]
+    assert own["seconds"] > 0
+    assert own["logged"] == own["asked"] > 80
+    assert main(["rescore", str(neo), "--protocol", protocol, "--write"]) == 0
+    assert main(["rescore", str(neo), "--protocol", protocol, "--write"]) == 0
+    after = payload()
+    (again,) = after["runs"]
+    assert {name: again[name] for name in ("seconds", "asked", "logged")} == {
+        name: own[name] for name in ("seconds", "asked", "logged")
+    }
+    assert len(after["leaderboards"]) == (1 if protocol == "neo" else 2)
+    assert all(len(leaderboard["rows"]) == 1 for leaderboard in after["leaderboards"])
 
 
 def _edit_sample(folder: Path, task: str, change) -> Path:
