@@ -98,10 +98,8 @@ def bleu_reference_quirk(prediction: str, gold: str) -> float:
     tokenizers play no part. The brevity penalty sees only the characters compared, and so only white space
     that faces something else.
 
-    Nothing is stripped: a space before a translation shifts every position, as it does in the program. The program
-    raises
-    at an empty gold answer, and where two texts share no position but white space; both count 0.0 here, as does an
-    empty prediction.
+    Nothing is stripped: a space before a translation shifts every position, as it does in the program. Where either
+    text is empty sacrebleu raises an error, which ends the program; here that counts 0.0.
 
     Source: PROTOCOL section 5.
 

@@ -67,8 +67,7 @@ def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tu
     for row in leaderboard.rows:
         cells = [row.run.key, _rank(row, leaderboard, analysis)]
         cells += [_with_interval(row, column, analysis) for column in columns]
-        asked = sum(task.asked or 0 for task in row.run.tasks.values())
-        cells += [str(asked), ", ".join(map(str, row.run.shots)) or "0"]
+        cells += [str(row.run.asked), ", ".join(map(str, row.run.shots)) or "0"]
         cells += [row.run.judge or "–"] if judged else []
         cells += [duration(row.run.seconds), f"{row.run.date:%Y-%m-%d}" if row.run.date else "–"]
         rows.append(tuple(cells))
@@ -189,7 +188,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "shots": " ".join(map(str, run.shots)),
         "judge": run.judge or "",
         "chat_template": run.chat_template,
-        "answers": sum(task.asked or 0 for task in run.tasks.values()),
+        "answers": run.asked,
         "seconds": "" if run.seconds is None else run.seconds,
         "date": run.date.isoformat() if run.date else "",
     }

@@ -290,10 +290,11 @@ def _means(
     def visit(part: Node | Leaf, depth: int, after: dict[str, Score | Missing]) -> None:
         if not isinstance(part, Node) or part.protocol != protocol.name:
             return
-        if is_shown(part, tasks):
+        shown = depth > 0 or is_shown(part, tasks)  # below a mean that is shown, what is missing is shown too
+        if shown:
             found.append(RescoredMean(part.name, part.label, depth, before.get(part.label), after[part.name]))
         for child in part.children:
-            visit(child, depth + is_shown(part, tasks), after)
+            visit(child, depth + shown, after)
 
     for root in protocol.scores:
         visit(root, 0, evaluate(root, leaves, mean_score))

@@ -99,7 +99,7 @@ class Rescored:
         protocol: The protocol that scores it now.
         asked_by: Names of the protocols that asked the questions.
         datasets: In the protocol's order.
-        means: Every mean that the run's answers can have a part in, parents first.
+        means: Every mean that the run's answers can have a part in, and all that it is made of, parents first.
         common: Mean of the categories that have a score before and after; None if there are none, or all have.
         notes: What rescoring can't change, or what is wrong with the samples.
     """

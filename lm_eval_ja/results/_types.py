@@ -197,6 +197,17 @@ class Run:
         return tuple(sorted({task.shots for task in self.tasks.values() if not task.is_mtbench}))
 
     @property
+    def answered(self) -> tuple[TaskResult, ...]:
+        """Tasks with answers of their own: those of a rescored task are another's, which counts where it is here."""
+        asked = {task.dataset for task in self.tasks.values() if not task.rescored}
+        return tuple(task for task in self.tasks.values() if not task.rescored or task.dataset not in asked)
+
+    @property
+    def asked(self) -> int:
+        """Questions asked, each once however often its answer was scored."""
+        return sum(task.asked or 0 for task in self.answered)
+
+    @property
     def judge(self) -> str | None:
         """The MT-Bench judge as the signature has it; None without one."""
         judges = {task.signature.get("judge", "none") for task in self.tasks.values() if task.is_mtbench}

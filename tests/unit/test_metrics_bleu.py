@@ -4,7 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sacrebleu import __version__
+from sacrebleu.metrics import BLEU
 
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
@@ -54,3 +57,48 @@ def test_without_mecab_the_error_says_what_to_install():
 def test_the_quirk_ignores_languages_and_words():
     assert bleu_reference_quirk("猫が好き", "犬が好き") == pytest.approx(75)
     assert bleu_reference_quirk(" b a", "a b ") == 0.0
+
+
+REFERENCE = BLEU(effective_order=True)
+WITH_SPACES = st.text(st.sampled_from("猫犬がab.  \t\n\u3000"), min_size=1, max_size=12)
+
+
+def in_the_programs_way(prediction: str, gold: str) -> float:
+    """The program hands sacrebleu strings where it wants lists."""
+    return REFERENCE.corpus_score(prediction, [gold]).score
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold"),
+    [
+        (" 猫が好き", "猫が好き"),
+        ("猫が好き", "\u3000猫が好き"),
+        ("\n A cat.", "A cat."),
+        (" A cat.", " A cat."),
+        ("A cat. ", "A cat.  It"),
+        ("猫 が", "猫が "),
+        (" ", "\u3000 "),
+    ],
+)
+def test_the_quirk_strips_nothing_as_the_program_strips_nothing(prediction, gold):
+    expected = in_the_programs_way(prediction, gold)
+    assert bleu_reference_quirk(prediction, gold) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_space_before_a_translation_costs_all_of_it():
+    assert bleu_reference_quirk("猫が好き", "猫が好き") == pytest.approx(100)
+    assert bleu_reference_quirk(" 猫が好き", "猫が好き") == 0.0
+
+
+@settings(max_examples=1000, deadline=None)
+@given(WITH_SPACES, WITH_SPACES)
+def test_the_quirk_equals_sacrebleu_whatever_white_space_there_is(prediction, gold):
+    expected = in_the_programs_way(prediction, gold)
+    assert bleu_reference_quirk(prediction, gold) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("prediction", "gold"), [("", "猫"), ("猫", ""), ("", "")])
+def test_an_empty_text_counts_0_where_the_program_raises(prediction, gold):
+    with pytest.raises(IndexError):
+        in_the_programs_way(prediction, gold)
+    assert bleu_reference_quirk(prediction, gold) == 0.0

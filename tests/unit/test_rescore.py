@@ -10,11 +10,13 @@ from statistics import fmean
 
 import pytest
 
+from lm_eval_ja.analysis import analyse_runs, make_leaderboards
 from lm_eval_ja.cli import main
 from lm_eval_ja.datasets import load
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, gold, normalize
 from lm_eval_ja.protocols import Missing, Score, load_protocol
+from lm_eval_ja.report._payload import make_payload
 from lm_eval_ja.rescoring import rescore, write_results
 from lm_eval_ja.results import read_runs
 
@@ -216,6 +218,57 @@ def test_under_its_own_protocol_the_whole_run_is_written_anew(neo):
     }
 
 
+def _shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["report", str(folder), "--resamples", "50"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_the_report_of_llm_jp_eval_says_that_mt_is_missing(ljp_run, tmp_path, capsys, rewritten):
+    """BLEU, from 0 to 100, is not COMET: with it the average would be beyond 1."""
+    folder = Path(shutil.copytree(ljp_run, tmp_path / "copy"))
+    if rewritten:
+        assert main(["rescore", str(folder), "--write"]) == 0
+        assert len(list(folder.rglob("results_*.json"))) == 2
+    runs = read_runs([folder])
+    (leaderboard,) = make_leaderboards(runs)
+    (row,) = leaderboard.rows
+    assert str(row.scores["llm_jp_eval"]) == "missing: MT (8 of 9 present)"
+    assert isinstance(row.scores["llm_jp_eval_mt"], Missing)
+    assert row.rank is None
+    (average,) = load_protocol("llm_jp_eval").scores
+    others = [row.scores[child.name].value for child in average.children if child.label != "MT"]
+    assert len(others) == 8
+    assert max(others) <= 1
+    (run,) = runs.runs
+    assert {"llm_jp_eval", "llm_jp_eval_mt"} & run.groups.keys() == set()
+    shown = _shown(folder, capsys)
+    assert "missing: MT (8 of 9 present)" in shown
+
+
+@pytest.mark.parametrize("protocol", ["neo", "llm_jp_eval"])
+def test_what_is_written_beside_a_run_doubles_neither_answers_nor_time(neo, protocol, capsys):
+    def payload() -> dict:
+        capsys.readouterr()
+        analysis = analyse_runs(read_runs([neo]), resamples=50)
+        return make_payload(analysis).core
+
+    before = payload()
+    (own,) = before["runs"]
+    assert own["seconds"] > 0
+    assert own["logged"] == own["asked"] > 80
+    assert main(["rescore", str(neo), "--protocol", protocol, "--write"]) == 0
+    assert main(["rescore", str(neo), "--protocol", protocol, "--write"]) == 0
+    after = payload()
+    (again,) = after["runs"]
+    assert {name: again[name] for name in ("seconds", "asked", "logged")} == {
+        name: own[name] for name in ("seconds", "asked", "logged")
+    }
+    assert len(after["leaderboards"]) == (1 if protocol == "neo" else 2)
+    assert all(len(leaderboard["rows"]) == 1 for leaderboard in after["leaderboards"])
+
+
 def _edit_sample(folder: Path, task: str, change) -> Path:
     (path,) = folder.rglob(f"samples_{task}_*.jsonl")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
@@ -234,7 +287,11 @@ def test_samples_that_do_not_make_up_the_result_are_reported(neo, capsys):
         for note in rescored.notes
     )
     assert any("nejumi_jaster_mawps: no samples were logged" in note for note in rescored.notes)
-    assert str(rescored.mean("AVG_jaster").after) == "missing: MR (6 of 7 present)"
+    # What cannot be scored again keeps the run's own score, here and in what is written.
+    run = _read(neo)
+    assert rescored.mean("MR").after == run.tasks["nejumi_jaster_mawps"].score
+    written = read_runs([write_results(rescored)]).runs[0]
+    assert written.groups["nejumi_jaster"] == rescored.mean("AVG_jaster").after
 
 
 def test_a_changed_answer_shows_in_the_exit_status(neo, capsys):
