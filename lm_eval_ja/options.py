@@ -5,6 +5,7 @@ be refused; a name that is nearly one of ours is taken for a slip and is.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_args
@@ -14,20 +15,52 @@ from lm_eval_ja.errors import OptionError
 
 T = TypeVar("T")
 
+_OWNERS = (
+    "api|access|account|ad|anthropic|auth|aws|azure|bearer|client|cohere|gemini|gh|github|gitlab|google|hf|hub|"
+    "huggingface|hugging_face|judge|mistral|oauth|openai|personal|private|refresh|sas|security|session|signing|ssh|"
+    "subscription|wandb"
+)
+_SECRET = re.compile(
+    rf"token|(.*_)?(({_OWNERS})_?(keys?|tokens?)|authorization|bearer|pwd)"
+    r"|(.*_)?(secrets?|passwords?|passwd|passphrase|credentials?)(_.*)?"
+)
+"""Names of secrets, in lower case and with underscores. ``eos_token``, ``max_tokens`` and ``sort_key`` are none."""
+
 
 def pick(options: type[T], given: Mapping[str, Any] | None) -> T:
     """Make ``options`` (a dataclass) of the entries of ``given`` that are its fields.
 
     Raises:
-        OptionError: A value that cannot work, or a name that looks like a misspelt option.
+        OptionError: A value that cannot work, a name that looks like a misspelt option, or one that looks as if its
+            value were a secret (the harness writes all of them into the results).
     """
     given = given or {}
     names = [field.name for field in fields(options)]  # type: ignore[arg-type]  # a dataclass, which T can't say
+    _refuse_secrets({key: value for key, value in given.items() if key not in names})
     for key in given:
         close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.8)
         if close and key not in names:
             raise OptionError(f"unknown option {key!r} in --metadata: did you mean {close[0]!r}?")
     return options(**{name: given[name] for name in names if name in given})
+
+
+def _refuse_secrets(given: Any) -> None:
+    """Refuse texts, however deep, whose names say that they are secrets."""
+    if isinstance(given, list | tuple):
+        for value in given:
+            _refuse_secrets(value)
+    if not isinstance(given, Mapping):
+        return
+    for key, value in given.items():
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(key))  # apiKey
+        name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        if isinstance(value, str) and value and _SECRET.fullmatch(name):
+            raise OptionError(
+                f"{key} in --metadata would be written into the results (in --model_args likewise): put the secret "
+                "into an environment variable, HF_TOKEN or OPENAI_API_KEY for instance; judge_api_key_env names the "
+                "judge's"
+            )
+        _refuse_secrets(value)
 
 
 def check_data(data: str) -> None:

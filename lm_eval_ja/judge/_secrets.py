@@ -47,7 +47,8 @@ class _Secret:
         return self._pattern.sub(label, text)
 
 
-_ESCAPES = ("\\", "%", "&#")
+_ESCAPES = ("\\", "%", "&")
+_NAMES_IN_HTML = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
 def _any_form(character: str) -> str:
@@ -55,7 +56,7 @@ def _any_form(character: str) -> str:
     code = ord(character)
     return (
         rf"(?:\\{{0,4}}{re.escape(character)}|\\{{1,4}}(?:u00|x){code:02x}|%(?:25){{0,3}}{code:02x}"
-        rf"|&(?:amp;){{0,3}}#(?:0{{0,5}}{code}|x0{{0,5}}{code:x});)"
+        rf"|&(?:amp;){{0,3}}(?:#0{{0,5}}{code}|#x0{{0,5}}{code:x}|{_NAMES_IN_HTML.get(character, '#')});)"
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,10 +14,6 @@ from lm_eval_ja.options import check_data, pick
 
 NO_JUDGE = "none"
 """``judge_model`` that generates and logs only."""
-
-_SECRET = re.compile(
-    r"(judge|openai|azure).*(key|secret|password|credential|(ad|api|auth|access)_?token)s?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -98,13 +93,6 @@ class JudgeOptions:
             OptionError: A value that cannot work, a name that looks like a misspelt option, or one that looks as if its
                 value were a secret (the harness writes metadata into the results).
         """
-        names = {field.name for field in fields(cls)}
-        for key in metadata or {}:
-            if key not in names and _SECRET.fullmatch(str(key)):
-                raise OptionError(
-                    f"{key} in --metadata would be written into the results: put the secret into an environment "
-                    "variable and name that with judge_api_key_env"
-                )
         environment = {
             field.name: parse_value(value)
             for field in fields(cls)

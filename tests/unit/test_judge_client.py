@@ -1,20 +1,28 @@
 """Settings, keys, dialects and the preflight of the judge's client."""
 
+import base64
+import html
+import json
 import logging
 import os
 import subprocess
 import sys
 import traceback
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lm_eval_ja.errors import JudgeError, OptionError
 from lm_eval_ja.judge import JudgeConfig, JudgeStopped, JudgmentStore, judge, preflight
+from lm_eval_ja.judge._secrets import scrub
 from tests.judge_server import (
     KEY,
     Answer,
     JudgeServer,
+    completion,
     fault,
     rate,
     raw,
@@ -298,6 +306,79 @@ def test_the_key_is_written_nowhere(store, caplog, capfd, monkeypatch):
     assert stopped.judgments[0].text == "your key is Bearer <OPENAI_API_KEY> [[5]]"
     assert "HTTP 401" in str(stopped)
     assert not [text for text in seen if KEY[:12] in text]
+
+
+def forms_of(secret):
+    """The ways in which a server, a proxy or a judge may write a key."""
+    encoded = secret.encode()
+    return {
+        "plain": secret,
+        "upper case": secret.upper(),
+        "JSON": "".join(f"\\u{ord(character):04x}" for character in secret),
+        "JSON, capitals": "".join(f"\\u{ord(character):04X}" for character in secret),
+        "JSON in JSON": "".join(f"\\\\u{ord(character):04x}" for character in secret),
+        "JSON, partly": secret.replace("k", "\\u006b", 1),
+        "JSON, slashes": secret.replace("/", "\\/").replace("-", "\\-"),
+        "program": "".join(f"\\x{ord(character):02x}" for character in secret),
+        "URL": quote(secret, safe=""),
+        "URL, all": "".join(f"%{ord(character):02X}" for character in secret),
+        "URL, twice": "".join(f"%25{ord(character):02x}" for character in secret),
+        "HTML": html.escape(secret),
+        "HTML, all": "".join(f"&#{ord(character)};" for character in secret),
+        "HTML, hex": "".join(f"&#x{ord(character):X};" for character in secret),
+        "hex": encoded.hex(),
+        **{f"base64 after {n}": base64.b64encode(b"x" * n + encoded + b"y").decode() for n in range(4)},
+        **{f"base64url after {n}": base64.urlsafe_b64encode(b"x" * n + encoded).decode() for n in range(3)},
+        "base64 of a header": base64.b64encode(f"Bearer {secret}".encode()).decode(),
+    }
+
+
+ODD_KEY = "sk-a+b/c=d~e?f>g&h<i%j-0123456789"
+
+
+@pytest.mark.parametrize("secret", [KEY, ODD_KEY])
+@pytest.mark.parametrize("form", forms_of(KEY))
+def test_a_key_is_stored_in_no_form_and_from_no_field(form, secret, store, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    said = forms_of(secret)[form]
+    answer = completion(f"before {said} after [[5]]", finish_reason=f"x{said}")
+
+    def script(call):
+        if call.prompt == "q0":
+            return raw(json.dumps({**answer, "model": f"gpt {said} 4"}).encode())
+        return fault(400, f"sent: {said}")
+
+    with JudgeServer(script) as server:
+        good, bad = judge(requests(2), server.config(), store)
+    assert good.rating == 5
+    assert good.text == "before <OPENAI_API_KEY> after [[5]]" or "base64" in form
+    seen = f"{store.path.read_text(encoding='utf-8')} {good!r} {bad!r} {caplog.text}"
+    for escaped in (said, json.dumps(said)[1:-1], repr(said)[1:-1]):
+        assert escaped not in seen
+    if "base64" in form:  # but for what depends on the neighbours
+        assert not [n for n in range(len(said) - 12) if said[n : n + 12] in seen]
+
+
+@given(
+    st.text(max_size=50)
+    | st.lists(st.sampled_from([KEY[:9], KEY, "\\", "%", "&#", "u00", "25"])).map("".join)
+)
+def test_text_without_a_key_is_left_alone_and_a_key_is_found_in_any(text):
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch)
+        scrubbed = scrub(text, JudgeConfig())
+        assert (scrubbed == text) == (KEY.lower() not in text.lower())
+        assert KEY not in scrubbed
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["\\", "%25", "&amp;", "s", KEY[:-1], "\\u0073", "&#0", "c2st"])
+def test_a_megabyte_of_anything_is_searched_for_keys_in_linear_time(piece):
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch)
+        text = piece * (1_000_000 // len(piece))
+        assert scrub(text, JudgeConfig()) == text
 
 
 def test_values_too_short_for_a_secret_are_left_alone(store, monkeypatch):

@@ -38,17 +38,32 @@ def test_bad_options_are_named(metadata, message):
         pick(JasterOptions, metadata)
 
 
-@pytest.mark.parametrize(
-    "name", ["OPENAI_API_KEY", "openai_api_key", "judge_api_key", "judge_key", "AZURE_OPENAI_AD_TOKEN"]
-)
-def test_names_of_secrets_are_refused(name):
-    with pytest.raises(OptionError, match=f"{name} in --metadata would be written into the results") as error:
-        JudgeOptions.from_run({name: "sk-1"})
-    assert "sk-1" not in str(error.value)
+SECRETS = [
+    "OPENAI_API_KEY", "openai_api_key", "judge_api_key", "judge_key", "AZURE_OPENAI_AD_TOKEN", "hf_token", "HF_TOKEN",
+    "api_key", "apikey", "apiKey", "api-key", "x-api-key", "token", "access_token", "accessToken", "auth_token",
+    "bearer_token", "authorization", "Authorization", "password", "db_password", "secret", "client_secret",
+    "secret_key", "aws_secret_access_key", "wandb_api_key", "ANTHROPIC_API_KEY", "github_token", "private_key",
+    "credentials", "passphrase", "huggingface_token", "session_token",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("options", [JudgeOptions.from_run, lambda given: pick(JasterOptions, given)])
+def test_names_of_secrets_are_refused(name, options):
+    for given in ({name: "sk-1"}, {"notes": {"more": [{name: "sk-1"}]}}):
+        with pytest.raises(
+            OptionError, match=f"{name} in --metadata would be written into the results"
+        ) as error:
+            options(given)
+        assert "sk-1" not in str(error.value)
 
 
 def test_what_only_ends_like_a_secret_is_none():
-    options = {"judge_api_key_env": "HOUSE_KEY", "judge_max_tokens": 5, "sort_key": 1, "max_tokens": 3}
+    options = {
+        "judge_api_key_env": "HOUSE_KEY", "judge_max_tokens": 5, "sort_key": "id", "max_tokens": 3, "eos_token": "</s>",
+        "think_end_token": "</think>", "add_bos_token": True, "tokenizer": "x", "tokenizer_backend": "huggingface",
+        "keyword": "x", "use_auth_token": True, "token": None, "prefix_token_id": 3, "secretary": "x", "key": "x",
+    }  # fmt: skip
     assert JudgeOptions.from_run(options).judge_max_tokens == 5
     with pytest.raises(OptionError, match="did you mean 'judge_max_tokens'"):
         JudgeOptions.from_run({"judge_max_token": 5})
