@@ -36,8 +36,9 @@ def open_shelf(settings: Settings, catalog: Catalog, *, build: bool = True) -> S
 class OwnData:
     """A shelf that prefers the user's own files to another shelf.
 
-    A file that holds the very samples of our conversion is taken for what it is. One of which no digest is known, or
-    which LLM-jp published for another version, is labelled ``own data``. Any other is an error. Datasets of which
+    A file that holds the very samples of our conversion, or that LLM-jp published where ours has no known digest, is
+    taken for what it is. One of which nothing is known, or which LLM-jp published for another version, is labelled
+    ``own data``. Any other is an error. Datasets of which
     protocols choose samples by id (chabsa and wiki_*) are left to the other shelf: the files hold no ids.
 
     Args:
@@ -66,10 +67,10 @@ class OwnData:
         ids = [f"{dataset}-{split}-{index}" for index in range(len(questions))]
         table = as_table(ids, questions, golds)
         actual = digest_of(questions, golds)
-        if expected is not None and actual == expected.sha256:
+        published = sha256(content).hexdigest() in self._catalog.certificates.get(dataset, {}).values()
+        if actual == expected.sha256 if expected is not None else published and split == "dev":
             return table
-        published = self._catalog.certificates.get(dataset, {}).values()
-        if expected is not None and sha256(content).hexdigest() not in published:
+        if expected is not None and not published:
             raise DataError(
                 f"{path} is not {dataset}/{split} as it must be: expected {expected.n} samples with SHA-256 "
                 f"{expected.sha256}, found {len(ids)} with {actual}. Use the file of the right version of llm-jp-eval, "

@@ -107,13 +107,19 @@ def test_a_folder_of_one_split_is_understood(settings: Settings) -> None:
 
 
 def test_what_no_digest_is_known_of_is_labelled(settings: Settings) -> None:
-    put(settings, "dev/jnli.json", file_of(OTHER))
+    put(settings, "dev/jnli.json", file_of(OTHER * 2))
     dev = load("neo", "jnli", settings=settings, catalog=CATALOG)["dev"]
-    assert data_digest(dev) == f"own-{digest_of(OTHER)[:12]}"
+    assert data_digest(dev) == f"own-{digest_of(OTHER * 2)[:12]}"
     assert data_digest(dev.select([0])).startswith("own-"), "the label survives what the harness does"
     for rows in (prepare, describe):
         (row,) = rows("neo", ["jnli"], ["dev"], settings=settings, catalog=CATALOG)
-        assert (row.own_data, row.digest) == (True, f"own-{digest_of(OTHER)[:12]}")
+        assert (row.own_data, row.digest) == (True, f"own-{digest_of(OTHER * 2)[:12]}")
+
+
+def test_what_llm_jp_published_needs_no_label_where_nothing_else_is_known(settings: Settings) -> None:
+    put(settings, "dev/jnli.json", file_of(OTHER))
+    dev = load("neo", "jnli", settings=settings, catalog=CATALOG)["dev"]
+    assert data_digest(dev) == digest_of(OTHER)[:12]
 
 
 def test_what_llm_jp_published_for_another_version_is_labelled(settings: Settings) -> None:
