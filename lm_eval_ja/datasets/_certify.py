@@ -38,6 +38,7 @@ def certify(
     datasets: Iterable[str] | None = None,
     *,
     folder: Path | None = None,
+    build: bool = True,
     settings: Settings | None = None,
     catalog: Catalog | None = None,
 ) -> Iterator[Certificate]:
@@ -46,6 +47,7 @@ def certify(
     Args:
         datasets: Default: all whose digest is published.
         folder: Where to keep the files, as ``{version}/evaluation/dev/{dataset}.json``; default: nowhere.
+        build: Whether to fetch and convert what is not ready.
         settings: Default: from the environment.
         catalog: Default: the packaged one.
 
@@ -57,7 +59,7 @@ def certify(
         DataError: A file cannot be written.
     """
     settings, catalog = settings or Settings.from_env(), catalog or packaged()
-    shelf = open_shelf(settings, catalog)
+    shelf = open_shelf(settings, catalog, build=build)
     for dataset in sorted(catalog.certificates) if datasets is None else datasets:
         if dataset not in catalog.certificates:
             raise unknown("dataset with a published digest", dataset, sorted(catalog.certificates))
