@@ -190,7 +190,7 @@ def _writable(folder: Path) -> bool:
 
 def _datasets(protocol: str) -> bool:
     """Show the state of every dataset of a protocol."""
-    from lm_eval_ja.datasets import SPLITS, describe
+    from lm_eval_ja.datasets import SPLITS, certify, describe, packaged
 
     states: dict[str, dict[str, str]] = {}
     problems: list[str] = []
@@ -205,11 +205,17 @@ def _datasets(protocol: str) -> bool:
             state = f"missing [{len(problems)}]"
             well = well and row.split != "test"
         states.setdefault(row.dataset, {})[row.split] = state
+    published = [dataset for dataset in states if dataset in packaged().certificates]
+    equal = {each.dataset: ", ".join(each.versions) for each in certify(published, build=False)}
     print_table(
-        ("dataset", *SPLITS),
-        [(dataset, *(found.get(split, "-") for split in SPLITS)) for dataset, found in states.items()],
+        ("dataset", *SPLITS, "dev equals llm-jp-eval"),
+        [
+            (dataset, *(found.get(split, "-") for split in SPLITS), equal.get(dataset) or "-")
+            for dataset, found in states.items()
+        ],
     )
     print("A number: ready. On first use: fetched or converted by the first run, or by `lm-eval-ja prepare`.")
+    print("Last column: the versions whose file LLM-jp publishes the SHA-256 of that our dev split makes.")
     for number, problem in enumerate(problems, 1):
         print(f"[{number}] {problem}")
     return well

@@ -1,7 +1,9 @@
 """``lm-eval-ja prepare``."""
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.datasets import SPLITS, Split
@@ -43,6 +45,14 @@ def add_parser(commands: Any) -> None:
     bundle = parser.add_mutually_exclusive_group()
     bundle.add_argument("--bundle", metavar="FILE", help="also pack the raw files into this .tar")
     bundle.add_argument("--from-bundle", metavar="FILE", help="take the raw files from this .tar first")
+    parser.add_argument(
+        "--certify",
+        metavar="DIR",
+        nargs="?",
+        const="",
+        help="hold our dev splits against the SHA-256 of llm-jp-eval's own files that LLM-jp publishes, and keep the "
+        "files that are equal in DIR if it is given; of --datasets, or of all that have one",
+    )
     parser.set_defaults(run=run)
 
 
@@ -58,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from lm_eval_ja.datasets import make_bundle, prepare, raw_urls, unpack_bundle
 
+    if args.certify is not None:
+        return _certify(args.datasets, args.certify)
     names = _names(args.protocol, args.datasets)
     splits = _splits(args.splits)
     datasets = [name for name in names if name != MTBENCH]
@@ -68,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     problems: list[str] = []
     for row in prepare(args.protocol, datasets, splits):
         count = "-" if row.count is None else str(row.count)
-        state = "ready" if row.ready else "missing"
+        state = "own data" if row.own_data else "ready" if row.ready else "missing"
         rows.append((row.dataset, row.split, count, ", ".join(row.licences), row.digest or "", state))
         if row.problem:
             problems.append(f"{row.dataset} {row.split}: {row.problem}")
@@ -84,6 +96,32 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"{args.bundle} was not written: first put right what is missing, or leave it out with --datasets"
         )
+    return 1 if problems else 0
+
+
+def _certify(asked: str | None, folder: str) -> int:
+    from lm_eval_ja.datasets import certify
+
+    chosen = asked.split(",") if asked else None
+    rows: list[Sequence[str]] = []
+    problems: list[str] = []
+    total: Counter[str] = Counter()
+    equal: Counter[str] = Counter()
+    for certificate in certify(chosen, folder=Path(folder) if folder else None):
+        total.update(certificate.published.keys())
+        equal.update(certificate.versions)
+        state = "certified" if certificate.versions else "missing" if certificate.problem else "differs"
+        rows.append((certificate.dataset, certificate.found, ", ".join(certificate.versions), state))
+        if certificate.problem:
+            problems.append(f"{certificate.dataset}: {certificate.problem}")
+        elif not certificate.versions:
+            expected = ", ".join(f"{digest} ({version})" for version, digest in certificate.published.items())
+            problems.append(f"{certificate.dataset}: LLM-jp's file has SHA-256 {expected}")
+    print_table(("dataset (dev)", "SHA-256 of the file", "equals llm-jp-eval", "state"), rows)
+    for problem in problems:
+        print(f"- {problem}")
+    for version, count in sorted(total.items()):
+        print(f"{equal[version]} of {count} files of llm-jp-eval {version} come out byte for byte")
     return 1 if problems else 0
 
 

@@ -5,6 +5,7 @@ on use.
 """
 
 from lm_eval_ja.datasets._catalog import answer_form, format_ok, packaged
+from lm_eval_ja.datasets._certify import Certificate, certify
 from lm_eval_ja.datasets._mtbench import load_mtbench, sample_path
 from lm_eval_ja.datasets._prepare import Row, describe, prepare, raw_urls
 from lm_eval_ja.datasets._protocols import available, load
@@ -32,6 +33,7 @@ __all__ = [
     "MTBENCH_REVISIONS",
     "SPLITS",
     "Catalog",
+    "Certificate",
     "Data",
     "DatasetSplit",
     "Expected",
@@ -46,6 +48,7 @@ __all__ = [
     "Unit",
     "answer_form",
     "available",
+    "certify",
     "data_digest",
     "describe",
     "fetch",

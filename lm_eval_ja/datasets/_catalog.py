@@ -32,6 +32,15 @@ def packaged() -> Catalog:
             }
             for data in DATA
         },
+        published={
+            (dataset.name, split): published
+            for dataset in datasets
+            for split, published in dataset.published.items()
+        },
+        certificates={dataset.name: dataset.certificates for dataset in datasets if dataset.certificates},
+        reference_metrics={
+            dataset.name: dataset.reference_metrics for dataset in datasets if dataset.reference_metrics
+        },
         answer_forms={dataset.name: dataset.answer_form for dataset in datasets if dataset.answer_form},
         sample_files=Path(__file__).parent / "sample",
     )

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lm_eval_ja.datasets._catalog import packaged
+from lm_eval_ja.datasets._own import open_shelf
 from lm_eval_ja.datasets._protocols import Splits, available, open_splits, who_needs
 from lm_eval_ja.datasets.store import (
+    OWN_DATA_VARIABLE,
     SPLITS,
     Catalog,
     NotConvertedError,
     Settings,
     Split,
-    Store,
     data_digest,
     find_local,
     missing_because,
@@ -45,6 +46,11 @@ class Row:
     obtainable: bool = False
 
     @property
+    def own_data(self) -> bool:
+        """Whether it is the user's own data, of which no digest is known."""
+        return (self.digest or "").startswith("own-")
+
+    @property
     def ready(self) -> bool:
         """Whether the split loads without fetching or converting anything."""
         return not self.problem
@@ -74,7 +80,7 @@ def prepare(
     """
     settings, catalog = settings or Settings.from_env(), catalog or packaged()
     wanted = list(_wanted(protocol, datasets, splits, catalog))
-    store = Store(settings, catalog)
+    store = open_shelf(settings, catalog)
     rows: list[Row] = []
     failed: dict[str, str] = {}
     with progress(f"preparing {protocol}", len(wanted), "split") as bar:
@@ -108,7 +114,7 @@ def describe(
     Arguments and errors are those of ``prepare``.
     """
     settings, catalog = settings or Settings.from_env(), catalog or packaged()
-    store = Store(settings, catalog, build=False)
+    store = open_shelf(settings, catalog, build=False)
     for dataset, split in _wanted(protocol, datasets, splits, catalog):
         loaded = open_splits(protocol, dataset, store, catalog, max_samples=max_samples)
         try:
@@ -166,6 +172,11 @@ def _licences(dataset: str, split: Split, catalog: Catalog) -> tuple[str, ...]:
 def _obstacle(dataset: str, split: Split, settings: Settings, catalog: Catalog) -> tuple[str, bool]:
     """Say what stands between a split and its conversion, and whether a run overcomes it by itself."""
     urls = catalog.unit(dataset, split).urls
+    if not urls:
+        return (
+            f"It is not made here: name the folder of llm-jp-eval's own files in {OWN_DATA_VARIABLE}.",
+            False,
+        )
     try:
         missing = [url for url in urls if find_local(catalog.source(url), settings) is None]
     except DataError as error:

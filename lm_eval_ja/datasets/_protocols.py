@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lm_eval_ja.datasets._catalog import packaged
+from lm_eval_ja.datasets._own import open_shelf
 from lm_eval_ja.datasets.store import (
     DATA,
+    OWN_DATA,
     Catalog,
     Data,
     NotConvertedError,
@@ -13,7 +15,6 @@ from lm_eval_ja.datasets.store import (
     Settings,
     Shelf,
     Split,
-    Store,
     unknown,
 )
 from lm_eval_ja.errors import DataError, OptionError
@@ -78,7 +79,7 @@ def load(
     if data not in DATA:
         raise unknown("data", data, DATA)
     catalog = catalog or packaged()
-    shelf = Samples(catalog) if data == "sample" else Store(settings or Settings.from_env(), catalog)
+    shelf = Samples(catalog) if data == "sample" else open_shelf(settings or Settings.from_env(), catalog)
     return open_splits(
         protocol, dataset, shelf, catalog, instruction=instruction, max_samples=max_samples, data=data
     )
@@ -194,7 +195,7 @@ class Splits(Mapping[Split, "datasets.Dataset"]):
 
     def _dressed(self, table: "pa.Table") -> "datasets.Dataset":
         import pyarrow as pa
-        from datasets import Dataset
+        from datasets import Dataset, DatasetInfo
         from datasets.table import InMemoryTable
 
         columns = {
@@ -204,7 +205,10 @@ class Splits(Mapping[Split, "datasets.Dataset"]):
             "input": table["input"],
             "output": table["output"],
         }
-        return Dataset(InMemoryTable(pa.table(columns)))
+        own = OWN_DATA.encode() in (table.schema.metadata or {})
+        return Dataset(
+            InMemoryTable(pa.table(columns)), info=DatasetInfo(description=OWN_DATA) if own else None
+        )
 
 
 def who_needs(dataset: str, split: Split, catalog: Catalog) -> str:

@@ -15,7 +15,10 @@ from lm_eval_ja.datasets.store import SPLITS, DatasetSplit, Files, Sample
 
 pytestmark = pytest.mark.mirror
 
-UNITS = packaged().units
+UNITS = {name: unit for name, unit in packaged().units.items() if unit.urls}  # the others are own data
+
+# Datasets that 1.3.0 has not: tests/parity/test_certificates.py.
+LATER = {"commonsensemoralja", "aio", "kuci"}
 
 # PROTOCOL and splits_1_3_0.json: counts where the raw file isn't in the mirror at hand.
 COUNTS = {
@@ -51,6 +54,8 @@ def digest(samples: Iterable[Sample]) -> str:
 def test_splits_of_1_3_0(name: str, mirror: Path, spec: Path) -> None:
     expected = json.loads((spec / "splits_1_3_0.json").read_text(encoding="utf-8"))["datasets"]
     for (dataset, split), samples in converted(name, mirror).items():
+        if dataset in LATER:
+            continue
         if (dataset, split) in COUNTS:
             assert len(samples) == COUNTS[dataset, split]
             continue
@@ -81,6 +86,8 @@ def test_no_document_stands_in_two_splits(dataset: str, mirror: Path) -> None:
 def test_the_shipped_facts_are_those_of_the_protocol(spec: Path) -> None:
     digests: dict[str, dict[str, object]] = {}
     for (dataset, split), expected in packaged().digests.items():
+        if dataset in LATER:
+            continue
         digests.setdefault(dataset, {})[split] = {"n": expected.n, "sha256": expected.sha256}
     assert digests == json.loads((spec / "splits_1_3_0.json").read_text(encoding="utf-8"))["datasets"]
     neo = json.loads((spec / "neo_items.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import pytest
 
 from lm_eval_ja.datasets import SPLITS, Sample, packaged
 
-UNITS = packaged().units
+UNITS = {name: unit for name, unit in packaged().units.items() if unit.urls}  # the others are own data
 SAMPLE = packaged().sample_files
 unit_for = packaged().unit
 DATASETS = sorted({dataset for unit in UNITS.values() for dataset, _ in unit.produces})

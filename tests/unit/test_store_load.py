@@ -202,7 +202,7 @@ def test_the_protocols_datasets() -> None:
     assert len(available("neo")) == 16
     assert set(available("neo")) < set(available("llm_jp_eval"))
     assert len(available("llm_jp_eval")) == 26
-    assert set(available("llm_jp_eval")) == {
+    assert set(available("llm_jp_eval")) < {
         made for unit in packaged().units.values() for made, _ in unit.produces
     }
 

@@ -8,9 +8,9 @@ are imported by the conversion that needs them.
 import pkgutil
 from importlib import import_module
 
-from lm_eval_ja.datasets.sources._provides import AnswerForm, Dataset, Provides, Variant
+from lm_eval_ja.datasets.sources._provides import AnswerForm, Dataset, Provides, Variant, certified
 
-__all__ = ["AnswerForm", "Dataset", "Provides", "Variant", "every_source"]
+__all__ = ["AnswerForm", "Dataset", "Provides", "Variant", "certified", "every_source"]
 
 
 def every_source() -> tuple[Provides, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lm_eval_ja.datasets.store import Expected, Source, Split, Unit
+from lm_eval_ja.datasets.store import Expected, Published, Source, Split, Unit
 
 AnswerForm = Callable[[str], bool]
 """Whether a normalized answer has the form that its dataset asks for. The form, not the truth, is checked."""
@@ -31,12 +31,26 @@ class Dataset:
         digests: What its converted splits must be, where that is known.
         answer_form: The form of an answer, None where none is defined (PROTOCOL section 6, "Format check").
         variants: By name, for protocols whose selection and order cannot be derived.
+        certificates: By version, LLM-jp's published SHA-256 of llm-jp-eval's own file of the dev split.
+        reference_metrics: The metrics in that file, where they differ from the protocol's.
+        published: What splits must be of which only the digest of llm-jp-eval's own file is known.
     """
 
     name: str
     digests: Mapping[Split, Expected] = field(default_factory=dict)
     answer_form: AnswerForm | None = None
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    reference_metrics: tuple[str, ...] = ()
+    published: Mapping[Split, Published] = field(default_factory=dict)
+
+
+def certified(sha256: str, *versions: str) -> Mapping[str, str]:
+    """LLM-jp's published SHA-256 of llm-jp-eval's own dev file, the same in these versions (default: 1.3.1 and 1.4.1).
+
+    Source: llm-jp's own list; NEXT section 0 says what the file is.
+    """
+    return dict.fromkeys(versions or ("1.3.1", "1.4.1"), sha256)
 
 
 class Provides(NamedTuple):

@@ -19,3 +19,8 @@ def both_ways(dataset: str, split: Split, pairs: list[Pair]) -> Converted:
 def both(dataset: str, split: Split) -> tuple[DatasetSplit, ...]:
     """What ``both_ways`` makes."""
     return (f"{dataset}-e-to-j", split), (f"{dataset}-j-to-e", split)
+
+
+def reference_metrics(language: str) -> tuple[str, ...]:
+    """The metrics in llm-jp-eval's own file of a dataset that is translated into a language."""
+    return f"bleu_{language}", f"bert_score_{language}_f1", "comet_wmt22"

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted
-from lm_eval_ja.datasets.sources._translation import both, both_ways
+from lm_eval_ja.datasets.sources._translation import both, both_ways, reference_metrics
 from lm_eval_ja.datasets.store import (
     SPLITS,
     Archive,
@@ -62,7 +62,18 @@ def _convert(split: Split, files: Files) -> Converted:
 
 PROVIDES = Provides(
     files=(CORPUS, *LISTS.values()),
-    datasets=(Dataset("alt-e-to-j"), Dataset("alt-j-to-e")),
+    datasets=(
+        Dataset(
+            "alt-e-to-j",
+            certificates=certified("796a834af5a60e5969d31626a1c2e60477bede8b8279c438f33952a38389cb83"),
+            reference_metrics=reference_metrics("ja"),
+        ),
+        Dataset(
+            "alt-j-to-e",
+            certificates=certified("968bf42ca791f6bdb7d47d4147fc5fe04e68f3495780aef8f294a8e4a993c5d7"),
+            reference_metrics=reference_metrics("en"),
+        ),
+    ),
     units=tuple(
         Unit(f"alt-{split}", (CORPUS.url, LISTS[split].url), both("alt", split), partial(_convert, split))
         for split in SPLITS

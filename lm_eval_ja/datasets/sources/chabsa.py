@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 from lm_eval_ja.datasets.sources._forms import every_line
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides, Variant
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, Variant, certified
 from lm_eval_ja.datasets.sources._split import ARCHIVE, Converted, cut_80_10_10
 from lm_eval_ja.datasets.store import (
     SPLITS,
@@ -114,6 +114,7 @@ PROVIDES = Provides(
             },
             every_line(_target_and_polarity),
             {"neo": Variant(_NEO, _NEO_SAMPLE)},
+            certificates=certified("a04db94fd91894ed48593d2824b70fed9a241fd7e81aea854a8d32af1389a592"),
         ),
     ),
     units=(Unit("chabsa", (FILE.url,), tuple(("chabsa", split) for split in SPLITS), _convert),),

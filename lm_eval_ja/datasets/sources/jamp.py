@@ -2,7 +2,7 @@
 
 from lm_eval_ja.datasets.sources._forms import THREE_WAY
 from lm_eval_ja.datasets.sources._nli import nli_question
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, cut_90_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, tsv_rows
 
@@ -48,6 +48,7 @@ PROVIDES = Provides(
                 "test": Expected(348, "180bc700fa27f682fbf253bed31fbbafd7f2696bfcbd123b4f692a4c2ccd5eca"),
             },
             THREE_WAY,
+            certificates=certified("bee9d6124ccc20b02e2dc42b75c0548f9caf0a8c88af164ee726eebdb28c17cc"),
         ),
     ),
     units=(

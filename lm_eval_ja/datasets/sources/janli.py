@@ -2,7 +2,7 @@
 
 from lm_eval_ja.datasets.sources._forms import one_of
 from lm_eval_ja.datasets.sources._nli import nli_question
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, Pair, cut_90_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, damaged, tsv_rows
 
@@ -39,6 +39,7 @@ PROVIDES = Provides(
                 "test": Expected(720, "c4b9c2fdbae3a22f2e0817f52ff33e9e43eff2dc8c63254fec6c824a8d321a42"),
             },
             one_of(("entailment", "non-entailment")),
+            certificates=certified("9d6694bebbe78c5c02b4fd5da8af930c03cb65d7766042cfe5cad9031a9ce6ef"),
         ),
     ),
     units=(Unit("janli", (FILE.url,), (("janli", "train"), ("janli", "dev"), ("janli", "test")), _convert),),

@@ -1,6 +1,6 @@
 """JEMHopQA: multi-hop questions without a passage. Its train file makes train and dev, its dev file test."""
 
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, Pair, cut_90_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, json_list
 
@@ -44,6 +44,7 @@ PROVIDES = Provides(
                 "dev": Expected(106, "f6f89eaa59ffaaf730b21bf10d1fa200f33aa906cba3ade47017883d4605652c"),
                 "test": Expected(120, "229aaf1c687af0a69824a7ba158b5b438cef8841c16c09395ab36f6c355cb2c6"),
             },
+            certificates=certified("7364e2e5381f1355f53109c73f8f506616b6690d686e96bba681585976f13399"),
         ),
     ),
     units=(

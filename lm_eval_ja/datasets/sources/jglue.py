@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lm_eval_ja.datasets.sources._forms import THREE_WAY, one_of
 from lm_eval_ja.datasets.sources._nli import nli_question
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, Pair, cut_90_10, numbered
 from lm_eval_ja.datasets.store import (
     Expected,
@@ -132,12 +132,14 @@ PROVIDES = Provides(
                 "test": Expected(2434, "dba922e178a580e1665f5f0f2ff7ef7b2bc4a313b06606353cc2821ae0069def"),
             },
             THREE_WAY,
+            certificates=certified("d40257164b1bf2eaeae370c9879819ff5509964ea116ee4148dca062a9c02e0f"),
         ),
         Dataset(
             "jsquad",
             {
                 "test": Expected(4442, "cdfabdb8192985df60426095d349c23f47c1d35fb232a66032570f10b8b60240"),
             },
+            certificates=certified("0dcac3647a3768deeae53dc058474b21a3f4d9d37ffa3a3ec541505964afac8e"),
         ),
         Dataset(
             "jcommonsenseqa",
@@ -147,6 +149,7 @@ PROVIDES = Provides(
                 "test": Expected(1119, "ded00a89a8d38d4f2c95a902c26deabdb913a9e07bed274c7d4aede410b64903"),
             },
             one_of("01234"),
+            certificates=certified("ac30df014eee8d24d62a5e1fbd4ed1e3b5d76bffb836ffb4c9fa59e72a056591"),
         ),
         Dataset(
             "jsts",
@@ -155,6 +158,7 @@ PROVIDES = Provides(
                 "dev": Expected(1246, "78878a7c5572e4a2b7caabb69cc09b824a7df4ae4e2768b473cf0c9ba4b58ac7"),
                 "test": Expected(1457, "161d579b88923cf906c89c17f1057881b22b60af5714e2785a0f6241b38809a4"),
             },
+            certificates=certified("e17f77bdd3ffc3cccf4b3a1af8a1463b8cae260ba8c607188b8e4b45f468806e"),
         ),
     ),
     units=(

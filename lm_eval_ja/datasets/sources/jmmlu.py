@@ -3,7 +3,7 @@
 import random
 
 from lm_eval_ja.datasets.sources._forms import LETTER
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import SEED, Converted, Pair, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, csv_rows, read_text
 
@@ -136,6 +136,11 @@ PROVIDES = Provides(
                 "test": Expected(3541, "abaf0a889e5c48e5a0ecade04cc442cee0ee69b27e3953fa71349270f1f7d276"),
             },
             LETTER,
+            # 1.4.1 has another jmmlu, which is not known here.
+            certificates={
+                **certified("5a09be4c1784e49a3e5f75c9931e7c851d5a5b58666ccfa00c782812988d0e7c", "1.3.1"),
+                **certified("105ba564dcc1bfa8b7faf9046bdfa11eec27cf955841368bdff22671920ae0a3", "1.4.1"),
+            },
         ),
     ),
     units=(Unit("jmmlu", _URLS, (("jmmlu", "train"), ("jmmlu", "dev"), ("jmmlu", "test")), _convert),),

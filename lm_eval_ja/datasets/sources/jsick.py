@@ -2,7 +2,7 @@
 
 from lm_eval_ja.datasets.sources._forms import THREE_WAY
 from lm_eval_ja.datasets.sources._nli import nli_question
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, cut_90_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, tsv_rows
 
@@ -46,6 +46,7 @@ PROVIDES = Provides(
                 "test": Expected(4927, "70575191539a886b61e74c4a964278e8c17e902b560ebba6248110b0c5d8ef22"),
             },
             THREE_WAY,
+            certificates=certified("bd4291ab4b325654ec8e1b9f2f4d69f6508b7d071d4da41b7cafc9eeb297f33e"),
         ),
     ),
     units=(

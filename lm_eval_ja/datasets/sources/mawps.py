@@ -2,7 +2,7 @@
 
 import re
 
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, numbered, shuffled
 from lm_eval_ja.datasets.store import Expected, Files, Record, Source, Unit, damaged, json_list
 
@@ -82,6 +82,7 @@ PROVIDES = Provides(
                 "test": Expected(500, "45dc526c2d9273951c4c9a207a492235fe7cd59c01d2de4df90da5226bbc5dcc"),
             },
             _number,
+            certificates=certified("b9c26eb7e2daa3ed53b5f174651bec44ed74f45799e81bb12f448046d4e04052"),
         ),
     ),
     units=(

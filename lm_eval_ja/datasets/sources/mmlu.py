@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from lm_eval_ja.datasets.sources._forms import LETTER
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import ARCHIVE, Converted, Pair, numbered, shuffled
 from lm_eval_ja.datasets.store import (
     SPLITS,
@@ -65,6 +65,9 @@ PROVIDES = Provides(
                 "test": Expected(14042, "fa2e88bfbe06ba0006d65345795506a183ec8dff9f2e1b77d59f438eb7e2d04e"),
             },
             LETTER,
+            certificates=certified(
+                "57436596f139a2857a5e6d183b0abbea42910c72a9911c69504c39a0f16c985a", "1.3.1"
+            ),
         ),
     ),
     units=tuple(

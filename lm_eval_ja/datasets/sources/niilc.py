@@ -1,6 +1,6 @@
 """NIILC: questions without a passage, as XML. Its dev file makes train and dev."""
 
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, Pair, cut_90_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, damaged, parse_xml, read_text
 
@@ -52,6 +52,7 @@ PROVIDES = Provides(
                 "dev": Expected(80, "b333b9dc9386060f69a618b2034c2667cb5a059764d112809aea772fd1249eec"),
                 "test": Expected(198, "5531449f2acaaaf12730a3eda612269fe01f2b6a29f9bad79d48a6ac5f4c1827"),
             },
+            certificates=certified("ff0cf49012ad6416b0828cbcf16882cafc68c30483e4ef51863641d23fe1befc"),
         ),
     ),
     units=(

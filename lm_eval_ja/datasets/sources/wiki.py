@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from lm_eval_ja.datasets.sources._forms import every_line
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides, Variant
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, Variant, certified
 from lm_eval_ja.datasets.sources._split import ARCHIVE, Converted
 from lm_eval_ja.datasets.store import (
     SPLITS,
@@ -155,6 +155,7 @@ PROVIDES = Provides(
             },
             None,
             {"neo": _neo("wiki_reading")},
+            certificates=certified("a7effd48ba08ce8be97df1736ccb39351d1b954f067593fa3975f105d089009e"),
         ),
         Dataset(
             "wiki_ner",
@@ -177,6 +178,7 @@ PROVIDES = Provides(
             },
             _entities,
             {"neo": _neo("wiki_ner")},
+            certificates=certified("8547820e11679dbd3782aa3201a56be496a953a11a1403fb6874aaf6f678237a"),
         ),
         Dataset(
             "wiki_dependency",
@@ -199,6 +201,7 @@ PROVIDES = Provides(
             },
             every_line(_phrase_and_parent),
             {"neo": _neo("wiki_dependency")},
+            certificates=certified("de405fe7788d0ffa1d31398caa1d4bdf56728c3f3f5a9485f43ee68d3ea403a4"),
         ),
         Dataset(
             "wiki_pas",
@@ -221,6 +224,7 @@ PROVIDES = Provides(
             },
             None,
             {"neo": _neo("wiki_pas")},
+            certificates=certified("accb3307d8cd48b83831527245e679fe5d52b51e1262f82aa86fefbe9429e9a3"),
         ),
         Dataset(
             "wiki_coreference",
@@ -243,6 +247,7 @@ PROVIDES = Provides(
             },
             None,
             {"neo": _neo("wiki_coreference")},
+            certificates=certified("0e83398d8619b1bcc86f3a3abd8fead41f142fe0b3416b9733648a9cbda2197a"),
         ),
     ),
     units=tuple(

@@ -6,8 +6,8 @@ Imports nothing from the rest of the package but its errors. ``pyarrow`` and ``r
 from lm_eval_ja.datasets.store._archive import Archive, open_archive
 from lm_eval_ja.datasets.store._bundle import make_bundle, unpack_bundle
 from lm_eval_ja.datasets.store._catalog import DATA, Catalog, Data
-from lm_eval_ja.datasets.store._converted import NotConvertedError, Samples, Shelf, Store
-from lm_eval_ja.datasets.store._digest import SampleDigest, data_digest
+from lm_eval_ja.datasets.store._converted import NotConvertedError, Samples, Shelf, Store, as_table
+from lm_eval_ja.datasets.store._digest import OWN_DATA, SampleDigest, data_digest, digest_of
 from lm_eval_ja.datasets.store._fetch import fetch, find_local, missing_because
 from lm_eval_ja.datasets.store._files import progress
 from lm_eval_ja.datasets.store._read import (
@@ -23,7 +23,8 @@ from lm_eval_ja.datasets.store._read import (
     read_text,
     tsv_rows,
 )
-from lm_eval_ja.datasets.store._settings import Retry, Settings
+from lm_eval_ja.datasets.store._reference import Published, reference_json
+from lm_eval_ja.datasets.store._settings import OWN_DATA_VARIABLE, Retry, Settings
 from lm_eval_ja.datasets.store._types import (
     SPLITS,
     DatasetSplit,
@@ -38,6 +39,8 @@ from lm_eval_ja.datasets.store._unknown import unknown
 
 __all__ = [
     "DATA",
+    "OWN_DATA",
+    "OWN_DATA_VARIABLE",
     "SPLITS",
     "Archive",
     "Catalog",
@@ -46,6 +49,7 @@ __all__ = [
     "Expected",
     "Files",
     "NotConvertedError",
+    "Published",
     "Record",
     "Retry",
     "Sample",
@@ -58,10 +62,12 @@ __all__ = [
     "Store",
     "Unit",
     "as_record",
+    "as_table",
     "csv_rows",
     "damaged",
     "data_digest",
     "decode",
+    "digest_of",
     "fetch",
     "find_local",
     "json_lines",
@@ -73,6 +79,7 @@ __all__ = [
     "parse_xml",
     "progress",
     "read_text",
+    "reference_json",
     "tsv_rows",
     "unknown",
     "unpack_bundle",

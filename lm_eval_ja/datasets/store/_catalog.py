@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+from lm_eval_ja.datasets.store._reference import Published
 from lm_eval_ja.datasets.store._types import SPLITS, DatasetSplit, Expected, Source, Split, Unit
 from lm_eval_ja.datasets.store._unknown import unknown
 
@@ -26,6 +27,9 @@ class Catalog:
         variants: For each kind of data and variant, the ids of the samples that make up a dataset's test split,
             in its order, where these cannot be derived.
         sample_files: Folder with the sample data's raw files, laid out like a mirror.
+        published: Splits that are known by the digest of llm-jp-eval's own file only.
+        certificates: By dataset and version, LLM-jp's published SHA-256 of llm-jp-eval's own file of its dev split.
+        reference_metrics: The metrics in these files, where they differ from the protocol's.
         answer_forms: By dataset, whether an answer has the form that was asked for, where one is defined.
     """
 
@@ -35,6 +39,9 @@ class Catalog:
     variants: Mapping[Data, Mapping[str, Mapping[str, tuple[str, ...]]]]
     sample_files: Path
     answer_forms: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
+    published: Mapping[DatasetSplit, Published] = field(default_factory=dict)
+    certificates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reference_metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def source(self, url: str) -> Source:
         """Look up a raw file.

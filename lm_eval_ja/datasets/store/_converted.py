@@ -98,7 +98,9 @@ class Store:
         key = sha256(json.dumps(facts).encode()).hexdigest()[:16]
         return self._settings.cache / "converted" / f"{unit.name}-{key}"
 
-    def _known(self, made: DatasetSplit) -> tuple[int, str] | None:
+    def _known(self, made: DatasetSplit) -> tuple[int, str] | str | None:
+        if made in self._catalog.published:
+            return self._catalog.published[made].sha256
         expected = self._catalog.digests.get(made)
         return None if expected is None else (expected.n, expected.sha256)
 
@@ -122,6 +124,12 @@ class Store:
 
     def _difference(self, made: DatasetSplit, ids: list[str], questions: list[str], golds: list[str]) -> str:
         """Say how samples differ from what the catalog expects; empty if they do not, or if nothing is known."""
+        published = self._catalog.published.get(made)
+        if published is not None and published.found(questions, golds) != published.sha256:
+            return (
+                f"expected llm-jp-eval's file with SHA-256 {published.sha256}, "
+                f"found {published.found(questions, golds)}"
+            )
         expected = self._catalog.digests.get(made)
         if expected is None:
             return ""
@@ -141,6 +149,8 @@ class Store:
             for made, samples in produced.items():
                 self._check(made, samples, pinned=pinned)
         except DataError as error:
+            if not files:
+                raise
             raise DataError(f"{error} {self._reject(unit, files)}") from error
         draft = entry.with_name(entry.name + ".draft")
         try:
@@ -165,7 +175,7 @@ class Store:
         problem = self._difference(made, ids, questions, golds)
         if problem:
             raise DataError(f"{made[0]}/{made[1]} came out wrong: {problem}. Nothing was kept.")
-        if not pinned and made not in self._catalog.digests:
+        if not pinned and made not in self._catalog.digests and made not in self._catalog.published:
             logger.warning("%s/%s cannot be verified: no digest of it or of its files is known.", *made)
 
     def _reject(self, unit: Unit, files: Files) -> str:
@@ -235,10 +245,15 @@ def _as_arrow(samples: list[Sample]) -> "pa.Buffer":
 
 
 def _as_table(samples: list[Sample]) -> "pa.Table":
+    return as_table(*([getattr(sample, column) for sample in samples] for column in _COLUMNS))
+
+
+def as_table(ids: list[str], questions: list[str], golds: list[str]) -> "pa.Table":
+    """Make a table as a shelf has them."""
     import pyarrow as pa
 
     schema = pa.schema([(column, pa.string()) for column in _COLUMNS])
-    return pa.table({column: [getattr(sample, column) for sample in samples] for column in _COLUMNS}, schema)
+    return pa.table(dict(zip(_COLUMNS, (ids, questions, golds), strict=True)), schema)
 
 
 def _read_table(path: Path) -> "pa.Table":

@@ -43,9 +43,15 @@ def ids_digest(ids: Iterable[str]) -> str:
     return sha256("".join(f"{name}\n" for name in ids).encode()).hexdigest()
 
 
+OWN_DATA = "own data"
+"""Label of samples that nothing here vouches for: key in a table's metadata, description of a loaded split."""
+
+
 def data_digest(dataset: "datasets.Dataset") -> str:
     """Name the samples of a loaded split in their order: the first 12 hex digits of their ``SampleDigest``.
 
-    Two runs whose digests agree answered the same questions against the same gold answers.
+    Two runs whose digests agree answered the same questions against the same gold answers. ``own-`` stands before it
+    where the samples are the user's own data.
     """
-    return digest_of(dataset["input"][:], dataset["output"][:])[:12]
+    digest = digest_of(dataset["input"][:], dataset["output"][:])[:12]
+    return f"own-{digest}" if dataset.info.description == OWN_DATA else digest

@@ -1,4 +1,4 @@
-"""Where raw files come from and where results are kept: three environment variables, or explicit values."""
+"""Where raw files come from and where results are kept: environment variables, or explicit values."""
 
 import os
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from lm_eval_ja.errors import OptionError
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 _SHOWN = 80
+OWN_DATA_VARIABLE = "LM_EVAL_JA_LLM_JP_EVAL_DATA"
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,19 @@ class Settings:
         cache: Folder for downloads and converted datasets; made on first use.
         mirror: Replaces the network: a folder or the base URL of a server, laid out ``<host>/<path>``.
         offline: Forbids network use.
+        own_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion.
         retry: Patience with downloads.
     """
 
     cache: Path
     mirror: str | Path | None = field(default=None, repr=False)
     offline: bool = False
+    own_data: Path | None = None
     retry: Retry = field(default_factory=Retry)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read ``LM_EVAL_JA_CACHE``, ``LM_EVAL_JA_MIRROR`` and ``LM_EVAL_JA_OFFLINE``; empty counts as unset.
+        """Read the environment variables of docs/offline.md; empty counts as unset.
 
         Raises:
             OptionError: ``LM_EVAL_JA_OFFLINE`` is neither a yes nor a no, or a folder cannot be one.
@@ -65,6 +68,12 @@ class Settings:
             mirror=mirror,
             offline=offline in _YES,
         )
+        own = environ.get(OWN_DATA_VARIABLE)
+        if own:
+            folder = _folder(OWN_DATA_VARIABLE, own)
+            if not folder.is_dir():
+                raise _unusable(OWN_DATA_VARIABLE, own, "no such folder")
+            settings = replace(settings, own_data=folder)
         if mirror and settings.mirror_url is None:
             settings = replace(settings, mirror=_folder("LM_EVAL_JA_MIRROR", mirror))
         return settings
