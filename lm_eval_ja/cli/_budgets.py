@@ -1,5 +1,6 @@
 """Whether gold answers fit into the protocol's token limits, for ``lm-eval-ja doctor --tokenizer``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lm_eval_ja.cli._harness import load_tasks, parse_metadata
@@ -8,7 +9,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps
 
 
-def report_budgets(tokenizer_name: str, tasks: str, metadata: str | None) -> int:
+def report_budgets(tokenizer_name: str, tasks: str, metadata: str | Sequence[str] | None) -> int:
     """Print, per dataset, how many gold answers need more tokens than the limit and what score is left.
 
     Returns:

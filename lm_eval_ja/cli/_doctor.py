@@ -30,6 +30,8 @@ _EXTRAS = {
     "openai": "judge",
 }
 
+_SUPPORTED = '"lm_eval>=0.4.12,<=0.5.0.dev1"'
+
 Check = tuple[bool, str, str]
 """Whether it is well, what was looked at, what was found or how to mend it."""
 
@@ -54,7 +56,9 @@ def add_parser(commands: Any) -> None:
         metavar="NAMES",
         help="tasks for --tokenizer (default: nejumi_jaster)",
     )
-    parser.add_argument("--metadata", metavar="JSON", help="task options for --tokenizer, as for lm_eval")
+    parser.add_argument(
+        "--metadata", nargs="+", metavar="K=V|JSON", help="task options for --tokenizer, as for lm_eval"
+    )
     parser.set_defaults(run=run)
 
 
@@ -113,7 +117,17 @@ def _bridge() -> Iterator[Check]:
         return
     from lm_eval_ja import plugin
 
-    if plugin.is_hooked(manager.TaskManager.__init__):
+    off = plugin.failures()
+    if off:
+        reasons = "; ".join(f"{what} ({type(error).__name__}: {error})" for what, error in off.items())
+        yield (
+            False,
+            "hooks",
+            f"this lm_eval is not supported entirely, off: {reasons}: pip install {_SUPPORTED}",
+        )
+    if _finds_our_tasks(manager):
+        yield True, "bridge", "not needed: this lm_eval reads entry points"
+    elif plugin.is_hooked(getattr(manager.TaskIndex, "build", None), "discovery"):
         yield True, "bridge", "on: lm_eval finds our tasks by itself"
     else:
         why = (
@@ -122,6 +136,29 @@ def _bridge() -> Iterator[Check]:
             else "lm_eval_ja.pth was not read"
         )
         yield True, "bridge", f'off ({why}): give lm_eval --include_path "$(lm-eval-ja tasks-path)"'
+    yield True, "task index", _index(manager)
+
+
+def _finds_our_tasks(manager: Any) -> bool:
+    from lm_eval_ja import plugin
+
+    try:
+        return plugin.finds_our_tasks(manager)
+    except Exception:  # noqa: BLE001  # a harness that has changed; the hooks' findings say so
+        return False
+
+
+def _index(manager: Any) -> str:
+    """How lm_eval's index of all tasks is built."""
+    from lm_eval_ja import plugin
+
+    if not plugin.is_hooked(getattr(manager.TaskIndex, "build", None), "index"):
+        return "lm_eval's own"
+    if os.environ.get(plugin.SHARE_SWITCH) == "0":
+        return f"lm_eval's own ({plugin.SHARE_SWITCH}=0)"
+    if os.environ.get(plugin.CACHE_SWITCH) == "1":
+        return f"kept on disk, in the folder index of our cache ({plugin.CACHE_SWITCH}=1)"
+    return f"shared includes are parsed once; {plugin.CACHE_SWITCH}=1 keeps it on disk, for starts without parsing"
 
 
 def _tasks() -> Iterator[Check]:

@@ -8,29 +8,49 @@ from typing import Any
 from lm_eval_ja.errors import OptionError
 
 
-def parse_metadata(text: str | None) -> dict[str, Any]:
-    """Parse the JSON object of ``--metadata``.
+def parse_metadata(given: str | Sequence[str] | None) -> dict[str, Any]:
+    """Parse ``--metadata``: a JSON object or, as lm-eval 0.4.13 takes it too, ``key=value`` once or more.
+
+    Args:
+        given: The option's values.
 
     Raises:
-        OptionError: It is not a JSON object.
+        OptionError: They are neither.
     """
-    if not text:
-        return {}
-    try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise OptionError(
-            f'--metadata is not JSON ({error}): {text!r}. Example: \'{{"split": "dev"}}\''
-        ) from error
-    if not isinstance(metadata, dict):
-        raise OptionError(f"--metadata must be a JSON object, not {text!r}")
+    values = [given] if isinstance(given, str) else list(given or ())
+    metadata: dict[str, Any] = {}
+    for text in filter(None, values):
+        if "=" in text and not text.lstrip().startswith("{"):
+            metadata |= _key_values(text)
+            continue
+        try:
+            parsed = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise OptionError(
+                f"--metadata is neither key=value nor JSON ({error}): {text!r}. Examples: split=dev, "
+                '\'{"split": "dev"}\''
+            ) from error
+        if not isinstance(parsed, dict):
+            raise OptionError(f"--metadata must be a JSON object or key=value, not {text!r}")
+        metadata |= parsed
     return metadata
+
+
+def _key_values(text: str) -> dict[str, Any]:
+    """``key=value``, read by the harness's own code so that both commands understand the same."""
+    from lm_eval._cli.utils import key_val_to_dict
+
+    try:
+        found: dict[str, Any] = key_val_to_dict(text)
+    except ValueError as error:
+        raise OptionError(f"--metadata: {error}; write key=value, or a JSON object") from error
+    return found
 
 
 def load_tasks(
     names: Sequence[str], *, metadata: Mapping[str, Any], include_path: str | None = None
 ) -> dict[str, Any]:
-    """Load tasks by name or pattern.
+    """Load tasks by name or pattern. The harness's own tasks are indexed only if a name is not ours.
 
     Args:
         names: Task, group or tag names; ``*`` and ``?`` match.
@@ -47,7 +67,10 @@ def load_tasks(
 
     from lm_eval_ja.plugin import with_tasks_path
 
-    manager = TaskManager(include_path=with_tasks_path(include_path), metadata=dict(metadata))
+    given = with_tasks_path(include_path)
+    manager = TaskManager(include_path=given, include_defaults=False, metadata=dict(metadata))
+    if include_path or not set(names) <= set(manager.all_tasks):
+        manager = TaskManager(include_path=given, metadata=dict(metadata))
     selected: list[str] = []
     for name in names:
         matches = manager.match_tasks([name])

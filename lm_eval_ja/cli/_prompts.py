@@ -50,7 +50,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--system_instruction", metavar="TEXT", help="system message")
     parser.add_argument("--limit", type=int, metavar="N", help="questions per task, the first N")
     parser.add_argument("--gen_kwargs", metavar="K=V,…", help="generation settings, as for lm_eval")
-    parser.add_argument("--metadata", metavar="JSON", help="task options, as for lm_eval")
+    parser.add_argument("--metadata", nargs="+", metavar="K=V|JSON", help="task options, as for lm_eval")
     parser.add_argument("--include_path", metavar="DIR", help="folder with further tasks, as for lm_eval")
     parser.set_defaults(run=run)
 

@@ -2,7 +2,7 @@
 
 Small hooks, each idempotent, each with the upstream change that retires it in its docstring:
 
-* ``_discovery``: our tasks folder is searched without ``--include_path``.
+* ``_discovery``: our tasks folder is searched without ``--include_path``; a misspelled name of ours gets a hint.
 * ``_index``: a shared ``include`` is parsed once while tasks are indexed; with ``LM_EVAL_JA_INDEX_CACHE=1`` not at all.
 * ``_scores``: a group's score may be computed by a function of its children's scores, and an aggregation may bring its
   own standard error.
@@ -18,7 +18,13 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from types import ModuleType
 
-from lm_eval_ja.plugin._discovery import TASKS_PATH, finds_our_tasks, install_discovery, with_tasks_path
+from lm_eval_ja.plugin._discovery import (
+    TASKS_PATH,
+    finds_our_tasks,
+    install_discovery,
+    install_hints,
+    with_tasks_path,
+)
 from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, install_index
 from lm_eval_ja.plugin._marks import is_hooked
 from lm_eval_ja.plugin._registries import register
@@ -68,6 +74,7 @@ def attach(manager: ModuleType) -> None:
                 'our tasks without --include_path "$(lm-eval-ja tasks-path)"',
                 lambda: install_discovery(manager),
             ),
+            ("hints for misspelled task names", lambda: install_hints(manager)),
             ("the faster task index", lambda: install_index(manager)),
             *_HOOKS.items(),
         ]

@@ -1,7 +1,9 @@
 """Our tasks are found without ``--include_path``."""
 
+import difflib
 import functools
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +14,7 @@ TASKS_PATH = Path(__file__).parents[1] / "tasks"
 """Folder with the task YAML files, for ``--include_path``."""
 
 _HOOK = "discovery"
+_log = logging.getLogger(__name__)
 
 
 def install_discovery(manager: ModuleType) -> None:
@@ -50,6 +53,42 @@ def _with_ours(paths: list[Path], own: Path) -> list[Path]:
         return paths
     behind = resolved.index(own.resolve()) + 1
     return [*paths[:behind], TASKS_PATH, *paths[behind:]]
+
+
+def install_hints(manager: ModuleType) -> None:
+    """Say which task of ours is meant by a name that is nobody's: upstream only says that it was not found.
+
+    Retires when upstream suggests names.
+
+    Args:
+        manager: The module ``lm_eval.tasks.manager``.
+
+    Raises:
+        AttributeError: This lm-eval looks names up in another way.
+    """
+    managers: Any = manager.TaskManager
+    original = managers.match_tasks
+    if is_hooked(original, "hints"):
+        return
+
+    @functools.wraps(original)
+    def match_tasks(self: Any, task_list: list[str]) -> Any:
+        found = original(self, task_list)
+        if not found:  # the command line asks for one name at a time
+            for name in task_list:
+                _hint(name, self)
+        return found
+
+    mark(match_tasks, "hints")
+    managers.match_tasks = match_tasks
+
+
+def _hint(name: str, manager: Any) -> None:
+    known: Mapping[str, Any] = getattr(manager, "_index", {})
+    ours = [key for key, entry in known.items() if TASKS_PATH in getattr(entry.yaml_path, "parents", ())]
+    close = difflib.get_close_matches(name, ours, n=3, cutoff=0.8)
+    if close:
+        _log.warning("no task is named %s: did you mean %s?", name, " or ".join(close))
 
 
 def finds_our_tasks(manager: ModuleType) -> bool:

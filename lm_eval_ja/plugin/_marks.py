@@ -11,7 +11,7 @@ def mark(function: Callable[..., Any], hook: str) -> None:
     setattr(function, _MARK, {*getattr(function, _MARK, ()), hook})
 
 
-def is_hooked(function: Callable[..., Any], hook: str | None = None) -> bool:
+def is_hooked(function: Any, hook: str | None = None) -> bool:
     """Whether ``function`` is, or wraps, one of our wrappers: that of ``hook``, or any."""
     marks: set[str] = getattr(function, _MARK, set())
     return bool(marks) if hook is None else hook in marks
