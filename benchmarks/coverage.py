@@ -335,7 +335,8 @@ class Table:
         best = np.where(np.isfinite(holds.min(axis=1)), holds.min(axis=1), widths.min(axis=1))
         ratio = widths / best[:, None]
         print(
-            f"| **width / narrowest that holds 93 %, median** | {' | '.join(f'{own:.3f}' for own in np.median(ratio, axis=0))} |"
+            "| **width / narrowest that holds 93 %, median** | "
+            f"{' | '.join(f'{own:.3f}' for own in np.median(ratio, axis=0))} |"
         )
 
 
