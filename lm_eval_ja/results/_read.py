@@ -218,7 +218,7 @@ def _task(file: ResultsFile, task: str, context: _Context) -> TaskResult:
         available=_count(counts.get("original")),
         generation=mapping(config.get("generation_kwargs")),
         file=file.path,
-        rescored=file.is_rescored,
+        rescored="rescored" in signature,
     )
 
 
@@ -323,12 +323,9 @@ def _run(own: _Assembly, context: _Context) -> Run:
         tasks[name] = replace(task, questions=_questions(file.file, task, context))
     arguments = newest.config.get("model_args")
     arguments = arguments if isinstance(arguments, dict) else {"": arguments} if arguments else {}
-    # A rescored run took no time of its own: its answers are another file's.
-    seconds = [
-        _float(file.file.raw.get("total_evaluation_time_seconds"))
-        for file in files
-        if not file.file.is_rescored
-    ]
+    # A rescored run took no time of its own: its answers are another file's, and so is the time that it tells.
+    timed = [file for file in files if not file.file.is_rescored] or files[:1]
+    seconds = [_float(file.file.raw.get("total_evaluation_time_seconds")) for file in timed]
     known = [second for second in seconds if second is not None]
     return Run(
         key=newest.model,

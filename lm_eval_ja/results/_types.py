@@ -119,7 +119,7 @@ class TaskResult:
         generation: ``generation_kwargs`` of the task.
         questions: The logged samples, in the file's order; empty if none were logged.
         file: The results file it is from.
-        rescored: Whether it was written by `lm-eval-ja rescore`: the answers are another task's or file's.
+        rescored: Whether `lm-eval-ja rescore` made it of another protocol's task: the answers are that task's.
     """
 
     task: str
