@@ -435,7 +435,7 @@ settings = Settings(cache=Path(sys.argv[1]), mirror=sys.argv[2], retry=Retry(att
 start = time.perf_counter()
 fetch(URL, settings=settings, catalog=CATALOG)
 rows = Store(settings, CATALOG).table("lakes", "test").num_rows
-print("\nloaded", rows, time.perf_counter() - start, flush=True)
+print("\\nloaded", rows, time.perf_counter() - start, flush=True)
 """
 
 

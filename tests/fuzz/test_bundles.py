@@ -1,13 +1,14 @@
 """Bundles from a generator of trouble: unpacked whole and right, or refused, and nothing else ever happens.
 
-A hundred bundles each by default; ``LM_EVAL_JA_FUZZ_EXAMPLES=100000`` looks longer.
+Quick by default; ``LM_EVAL_JA_FUZZ_SECONDS=3600`` goes on for an hour.
 """
 
 import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from lm_eval_ja.datasets import Catalog, Settings, Source, unpack_bundle
 from lm_eval_ja.errors import DataError
 
 pytestmark = pytest.mark.timeout(7200)
-EXAMPLES = int(os.environ.get("LM_EVAL_JA_FUZZ_EXAMPLES", "100"))
-fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+SECONDS = float(os.environ.get("LM_EVAL_JA_FUZZ_SECONDS", "0")) / 2  # for each of the two
+calm = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 BODIES = {"files.example/a": b"one", "files.example/deep/b": bytes(range(256)) * 9}
 A, B = BODIES
@@ -125,31 +126,46 @@ def check(room: Path, content: bytes) -> None:
             assert (cache / "raw" / A).read_bytes() == BODIES[A]
 
 
-@fuzz
-@given(members=MEMBERS, form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT]))
-def test_odd_members(room: Path, members: list[tuple[tarfile.TarInfo, bytes]], form: int) -> None:
-    try:
-        content = tar_of(*members, form=form)
-    except (ValueError, UnicodeError):  # names that this format cannot write
-        return
-    check(room, content)
+def go_on(check_some: Callable[[], None]) -> None:
+    """Run a property once, and again until the time is up."""
+    end = time.monotonic() + SECONDS
+    check_some()
+    while time.monotonic() < end:
+        check_some()
+
+
+FORMATS = st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+
+
+def test_odd_members(room: Path) -> None:
+    @calm
+    @given(members=MEMBERS, form=FORMATS)
+    def some(members: list[tuple[tarfile.TarInfo, bytes]], form: int) -> None:
+        try:
+            content = tar_of(*members, form=form)
+        except (ValueError, UnicodeError):  # names that this format cannot write
+            return
+        check(room, content)
+
+    go_on(some)
 
 
 EDITS = st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=12)), max_size=8)
 
 
-@fuzz
-@given(edits=EDITS, kept=st.none() | st.integers(0, len(GOOD)), repair=st.booleans())
-@example(edits=[], kept=None, repair=False)
-@example(edits=[(124, b"\xff" * 12)], kept=None, repair=True)  # a size of -1
-@example(edits=[(156, b"S"), (483, b"\x80" + (1 << 60).to_bytes(11, "big"))], kept=None, repair=True)
-def test_a_good_bundle_edited(
-    room: Path, edits: list[tuple[int, bytes]], kept: int | None, repair: bool
-) -> None:
-    content = bytearray(GOOD)
-    for at, body in edits:
-        content[at : at + len(body)] = body
-    if repair:  # so that the first header counts in spite of the edits
-        content[148:156] = b" " * 8
-        content[148:156] = b"%06o\0 " % sum(content[:512])
-    check(room, bytes(content[:kept]))
+def test_a_good_bundle_edited(room: Path) -> None:
+    @calm
+    @given(edits=EDITS, kept=st.none() | st.integers(0, len(GOOD)), repair=st.booleans())
+    @example(edits=[], kept=None, repair=False)
+    @example(edits=[(124, b"\xff" * 12)], kept=None, repair=True)  # a size of -1
+    @example(edits=[(156, b"S"), (483, b"\x80" + (1 << 60).to_bytes(11, "big"))], kept=None, repair=True)
+    def some(edits: list[tuple[int, bytes]], kept: int | None, repair: bool) -> None:
+        content = bytearray(GOOD)
+        for at, body in edits:
+            content[at : at + len(body)] = body
+        if repair:  # so that the first header counts in spite of the edits
+            content[148:156] = b" " * 8
+            content[148:156] = b"%06o\0 " % sum(content[:512])
+        check(room, bytes(content[:kept]))
+
+    go_on(some)
