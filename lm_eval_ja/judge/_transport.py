@@ -7,6 +7,7 @@ decoded, has a largest size.
 
 import logging
 import math
+import os
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from lm_eval_ja.judge._faults import TransientError
@@ -141,6 +143,12 @@ class _Body:
         self._stream.close()
 
 
+@lru_cache(maxsize=1)
+def _tls(http: Any, *settings: str | None) -> Any:  # noqa: ARG001 -- other settings, another context
+    """The certificates to trust, read once for preflight and judging: that takes longer than many calls."""
+    return http.create_ssl_context()
+
+
 class Connections:
     """All connections of one client, and the watch over them.
 
@@ -151,7 +159,7 @@ class Connections:
     def __init__(self, openai: Any) -> None:
         # httpx, or its successor: whichever this release of the openai package uses
         http = sys.modules[openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]]
-        self._context = http.create_ssl_context()  # made once: it takes longer than a call
+        self._context = _tls(http, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
         self._make_client = openai.DefaultHttpxClient
         self._body_class: type[_Body] = type("_Body", (_Body, http.SyncByteStream), {})
         self._own = threading.local()
