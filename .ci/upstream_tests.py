@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Upstream's own tests, from the source archive of the installed lm-eval, with and without the plugin: the same result.
+"""Upstream's own tests, from the installed lm-eval's source archive: with and without the plugin the same result.
 
     python .ci/upstream_tests.py            # in an environment with lm_eval, lm-eval-ja and pytest
 

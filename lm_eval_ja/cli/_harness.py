@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,7 +74,10 @@ def load_tasks(
         manager = TaskManager(include_path=given, metadata=dict(metadata))
     selected: list[str] = []
     for name in names:
-        matches = manager.match_tasks([name])
+        # 0.5.0.dev1 hands unknown names back, and knows names with a format or a path behind them.
+        matches = [
+            match for match in manager.match_tasks([name]) if re.split("@|::", match)[0] in manager.all_tasks
+        ]
         if not matches:
             close = difflib.get_close_matches(name, manager.all_tasks, n=3)
             hint = (

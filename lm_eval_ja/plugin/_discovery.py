@@ -74,8 +74,8 @@ def install_hints(manager: ModuleType) -> None:
     @functools.wraps(original)
     def match_tasks(self: Any, task_list: list[str]) -> Any:
         found = original(self, task_list)
-        if not found:  # the command line asks for one name at a time
-            for name in task_list:
+        for name in task_list:
+            if set(found) <= {name}:  # 0.4 leaves an unknown name out, 0.5.0.dev1 hands it back
                 _hint(name, self)
         return found
 
@@ -85,6 +85,8 @@ def install_hints(manager: ModuleType) -> None:
 
 def _hint(name: str, manager: Any) -> None:
     known: Mapping[str, Any] = getattr(manager, "_index", {})
+    if name in known:
+        return
     ours = [key for key, entry in known.items() if TASKS_PATH in getattr(entry.yaml_path, "parents", ())]
     close = difflib.get_close_matches(name, ours, n=3, cutoff=0.8)
     if close:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from importlib.util import find_spec
 from typing import Any
 
 import lm_eval
@@ -85,7 +86,8 @@ def test_tensor_parallel_processes_ask_for_no_judgment_twice(evaluate, monkeypat
     monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
     with JudgeServer() as server:
         monkeypatch.setenv("LOCAL_RANK", "1")
-        assert evaluate("nejumi_mtbench", {"judge_base_url": server.url}) is None
+        dropped = evaluate("nejumi_mtbench", {"judge_base_url": server.url})
+        assert dropped is None or find_spec("lm_eval.scorers"), "0.5 asks the model for its rank instead"
         assert server.calls == []
         assert not (tmp_path / "cache" / "answers").exists()
         monkeypatch.setenv("LOCAL_RANK", "0")
