@@ -10,8 +10,8 @@ from lm_eval_ja.judge._config import JudgeConfig
 from lm_eval_ja.judge._prompts import (
     PROMPT_SOURCES,
     REFERENCE_CATEGORIES,
+    JudgedQuestion,
     JudgePrompts,
-    Question,
     build_messages,
     load_prompts,
 )
@@ -33,10 +33,10 @@ __all__ = [
     "JudgeConfig",
     "JudgePrompts",
     "JudgeStopped",
+    "JudgedQuestion",
     "Judgment",
     "JudgmentStore",
     "Messages",
-    "Question",
     "QuestionRating",
     "WorkPlan",
     "build_messages",

@@ -46,7 +46,7 @@ _FIELDS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
-class Question(TypedDict):
+class JudgedQuestion(TypedDict):
     """A question as in MT-Bench's question files; other keys are ignored."""
 
     category: str
@@ -139,7 +139,7 @@ def load_prompts(source: str | Path = "nejumi") -> JudgePrompts:
 
 def build_messages(
     prompts: JudgePrompts,
-    question: Question,
+    question: JudgedQuestion,
     answers: Sequence[str],
     reference: Sequence[str] | None,
     turn: int,
