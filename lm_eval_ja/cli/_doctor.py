@@ -33,7 +33,7 @@ _EXTRAS = {
 _SUPPORTED = '"lm_eval>=0.4.12,<=0.5.0.dev1"'
 
 Check = tuple[bool, str, str]
-"""Whether it is well, what was looked at, what was found or how to mend it."""
+"""Whether it is well, what was looked at, what was found or how to fix it."""
 
 
 def add_parser(commands: Any) -> None:
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         OptionError: Unknown protocol; ``--tokenizer`` can't be loaded, or ``--tasks`` names an unknown task.
-        DataError: With ``--tokenizer``: a dataset can't be had.
+        DataError: With ``--tokenizer``: a dataset is unavailable.
     """
     if args.tokenizer:
         from lm_eval_ja.cli._budgets import report_budgets
@@ -267,7 +267,7 @@ def _judge() -> Iterator[Check]:
 
     try:
         settings = dataclasses.replace(Settings.from_env(), offline=True)
-        yield True, "mtbench", f"{len(load_mtbench(settings=settings))} questions at hand"
+        yield True, "mtbench", f"{len(load_mtbench(settings=settings))} questions on this machine"
     except LmEvalJaError:
         yield True, "mtbench", "its questions are downloaded on first use, or by `lm-eval-ja prepare`"
     try:

@@ -93,9 +93,7 @@ def run(args: argparse.Namespace) -> int:
         urls = raw_urls(args.protocol, datasets, splits) + (_mtbench_urls() if MTBENCH in names else ())
         print(f"packed into {make_bundle(args.bundle, urls)}")
     elif args.bundle:
-        print(
-            f"{args.bundle} was not written: first put right what is missing, or leave it out with --datasets"
-        )
+        print(f"{args.bundle} was not written: first supply what is missing, or leave it out with --datasets")
     return 1 if problems else 0
 
 

@@ -40,7 +40,7 @@ def load_mtbench(
 
     Raises:
         OptionError: Unknown revision or category.
-        DataError: A file cannot be had, or is not as it should be.
+        DataError: A file is unavailable, or is not as it should be.
     """
     if revision not in MTBENCH_REVISIONS:
         raise unknown("MT-Bench revision", revision, MTBENCH_REVISIONS)
@@ -122,7 +122,7 @@ def _records(path: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it anew") from error
+        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it again") from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -130,8 +130,8 @@ def _records(path: Path) -> list[tuple[str, dict[str, Any]]]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise DataError(f"{where} is not JSON ({error}): delete the file and fetch it anew") from error
+            raise DataError(f"{where} is not JSON ({error}): delete the file and fetch it again") from error
         if not isinstance(record, dict):
-            raise DataError(f"{where} is not a JSON object: delete the file and fetch it anew")
+            raise DataError(f"{where} is not a JSON object: delete the file and fetch it again")
         records.append((where, record))
     return records

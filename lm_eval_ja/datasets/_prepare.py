@@ -182,7 +182,7 @@ def _obstacle(dataset: str, split: Split, settings: Settings, catalog: Catalog) 
     except DataError as error:
         return str(error), False
     if not missing:
-        return "Its raw files are at hand: `lm-eval-ja prepare` or the first run converts them.", True
+        return "Its raw files are on this machine: `lm-eval-ja prepare` or the first run converts them.", True
     if not settings.may_download:
         why = missing_because(catalog.source(missing[0]), settings)
         return why + who_needs(dataset, split, catalog), False

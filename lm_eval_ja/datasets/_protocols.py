@@ -70,7 +70,7 @@ def load(
         catalog: Default: the packaged one.
 
     Returns:
-        The splits by name. Looking one up raises DataError if its data cannot be had or is not what it should
+        The splits by name. Looking one up raises DataError if its data is unavailable or is not what it should
         be.
 
     Raises:

@@ -21,7 +21,7 @@ def fetch(url: str, *, settings: Settings | None = None, catalog: Catalog | None
 
     Raises:
         OptionError: No source has registered such a URL.
-        DataError: The file cannot be had or is not what it should be.
+        DataError: The file is unavailable or is not what it should be.
     """
     return store.fetch((catalog or packaged()).source(url), settings or Settings.from_env())
 
@@ -33,7 +33,7 @@ def make_bundle(
     settings: Settings | None = None,
     catalog: Catalog | None = None,
 ) -> Path:
-    """Pack raw files into a tar laid out like the cache's ``raw``, fetching those that are not at hand.
+    """Pack raw files into a tar laid out like the cache's ``raw``, fetching those that are not on this machine.
 
     Args:
         file: Where to write the bundle; replaced only when the new one is complete.
@@ -46,7 +46,7 @@ def make_bundle(
 
     Raises:
         OptionError: No source has registered such a URL.
-        DataError: A file cannot be had, or the bundle cannot be written.
+        DataError: A file is unavailable, or the bundle cannot be written.
     """
     return store.make_bundle(Path(file), urls, settings or Settings.from_env(), catalog or packaged())
 

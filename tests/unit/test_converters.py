@@ -37,7 +37,7 @@ ONLY_1_3_0 = [
     *("mmluen", "jmmlu", "alt-e-to-j", "alt-j-to-e", "wikicorpus-e-to-j", "wikicorpus-j-to-e"),
     *("jsts", "jcola-in-domain", "jcola-out-of-domain", "jblimp"),
 ]
-SINCE_1_4 = ["commonsensemoralja", "kuci", "aio"]
+SINCE_1_4 = ["commonsensemoralja", "kuci", "aio", "mgsm"]
 EVERY = NEO + ONLY_1_3_0 + SINCE_1_4
 
 
@@ -56,7 +56,8 @@ def samples_of(dataset: str, split: Split) -> list[Sample]:
 
 def test_every_dataset_of_the_protocols_has_three_splits() -> None:
     assert sorted({dataset for dataset, _ in ALL}) == sorted(EVERY)
-    assert sorted((dataset, split) for dataset in EVERY for split in SPLITS) == ALL
+    made = sorted((dataset, split) for dataset in EVERY for split in SPLITS)
+    assert [each for each in made if each not in {("mgsm", "train"), ("mgsm", "dev")}] == ALL
 
 
 @pytest.mark.parametrize(("dataset", "split"), ALL)
@@ -93,7 +94,7 @@ class TestEverySplit:
 
 @pytest.mark.parametrize("dataset", EVERY)
 def test_ids_are_unique_over_all_splits(dataset: str) -> None:
-    ids = [sample.id for split in SPLITS for sample in samples_of(dataset, split)]
+    ids = [sample.id for split in SPLITS if (dataset, split) in ALL for sample in samples_of(dataset, split)]
     assert len(ids) == len(set(ids))
 
 

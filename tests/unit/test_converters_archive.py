@@ -55,7 +55,7 @@ def test_a_missing_member_is_named(kind: str, tmp_path: Path) -> None:
         list(archive.read(["top/none.txt"]))
     assert str(path) in str(caught.value)
     assert "top/none.txt" in str(caught.value)
-    assert "fetch it anew" in str(caught.value)
+    assert "fetch it again" in str(caught.value)
 
 
 @every_kind

@@ -33,7 +33,7 @@ def spoil(tmp_path: Path):
         with pytest.raises(DataError) as caught:
             unit.convert(files)
         message = str(caught.value)
-        assert message.endswith("delete it and fetch it anew, or check the mirror's copy.")
+        assert message.endswith("delete it and fetch it again, or check the mirror's copy.")
         return message, spoiled
 
     return run

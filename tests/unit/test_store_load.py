@@ -232,7 +232,7 @@ def test_describe_tells_what_is_ready_and_what_is_missing(settings: Settings) ->
     before = rows()
     assert not settings.cache.exists()
     assert before["test"][0] is False
-    assert "raw files are at hand" in before["test"][1]
+    assert "raw files are on this machine" in before["test"][1]
     assert url("jnli-train") in before["train"][1]
     assert "Only train and dev of jnli need it" in before["train"][1]
     load("neo", "jnli", settings=settings, catalog=CATALOG)["test"]

@@ -15,6 +15,15 @@ def every_line(form: AnswerForm) -> AnswerForm:
     return lambda text: all(form(line) for line in text.split("\n"))
 
 
+def number(text: str) -> bool:
+    """Python's ``float`` accepts it; so white space around it, ``1_000`` and ``nan`` pass."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 THREE_WAY = one_of(("entailment", "contradiction", "neutral"))
 LETTER = one_of("ABCD")
 BINARY = one_of("01")

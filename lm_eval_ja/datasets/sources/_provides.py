@@ -48,7 +48,7 @@ class Dataset:
 def certified(sha256: str, *versions: str) -> Mapping[str, str]:
     """LLM-jp's published SHA-256 of llm-jp-eval's own dev file, the same in these versions (default: 1.3.1 and 1.4.1).
 
-    Source: llm-jp's own list; NEXT section 0 says what the file is.
+    ``store.reference_json`` says what the file is.
     """
     return dict.fromkeys(versions or ("1.3.1", "1.4.1"), sha256)
 

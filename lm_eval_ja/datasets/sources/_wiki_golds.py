@@ -47,7 +47,7 @@ def convert(document: Document) -> dict[str, Pair]:
     plain = [sentence for sentence in document.sentences if not _in_parentheses(sentence)]
     plain_text = "".join(sentence.text for sentence in plain)
     full_text = _text_with_parentheses(document.sentences)
-    # Entities span sentences, so without the parentheses they are computed anew.
+    # Entities span sentences, so without the parentheses they are computed again.
     whole = len(plain) == len(document.sentences)
     return {
         "wiki_reading": (plain_text, "".join(_reading(m) for sentence in plain for m in sentence.morphemes)),

@@ -1,6 +1,6 @@
 """AI王 (AIO, from JAQKET): quiz questions without a passage, as JSON lines.
 
-The files could not be had when this was written, and how llm-jp-eval cuts them is not known. Of the ways it cuts other
+The files were unavailable when this was written, and how llm-jp-eval cuts them is not known. Of the ways it cuts other
 sources, dev takes the one that makes its published file; if none does, it is an error.
 """
 

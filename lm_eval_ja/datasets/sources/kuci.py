@@ -1,6 +1,6 @@
 """KUCI (Kyoto University Commonsense Inference): which event follows from a context? As JSON lines.
 
-The files could not be had when this was written. Of two readings of their text (morphemes with the spaces between them
+The files were unavailable when this was written. Of two readings of their text (morphemes with the spaces between them
 or without), dev takes the one that makes llm-jp-eval's published file; if neither does, it is an error. Train and test
 are read without spaces and stay unverified.
 """

@@ -1,11 +1,8 @@
 """Datasets of llm-jp-eval that cannot be made here: its own converted files are read instead (own data)."""
 
-from functools import partial
-from typing import NoReturn
-
+from lm_eval_ja.datasets.sources._own import own_data
 from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
-from lm_eval_ja.datasets.store import OWN_DATA_VARIABLE, SPLITS, Files, Unit
-from lm_eval_ja.errors import DataError
+from lm_eval_ja.datasets.store import SPLITS
 
 _REASONS = {
     "mmlu_en": "how llm-jp-eval 1.4 words MMLU's questions is not known",
@@ -18,21 +15,10 @@ _SHA256 = {
     "xlsum_ja": "44f2e6805f3f269fa577ca57bab81a12ff154c4220ee74861b53581ea8e5c1a5",
 }
 
-
-def _refuse(dataset: str, files: Files) -> NoReturn:  # noqa: ARG001  # a converter, as the units want it
-    raise DataError(
-        f"{dataset} is not made here ({_REASONS[dataset]}). Convert it with llm-jp-eval and name the folder of its "
-        f"converted files in {OWN_DATA_VARIABLE}."
-    )
-
-
 PROVIDES = Provides(
     files=(),
     datasets=tuple(
         Dataset(dataset, certificates=certified(sha256, "1.4.1")) for dataset, sha256 in _SHA256.items()
     ),
-    units=tuple(
-        Unit(dataset, (), tuple((dataset, split) for split in SPLITS), partial(_refuse, dataset))
-        for dataset in _SHA256
-    ),
+    units=tuple(own_data(dataset, dataset, SPLITS, reason) for dataset, reason in _REASONS.items()),
 )

@@ -2,6 +2,7 @@
 
 import re
 
+from lm_eval_ja.datasets.sources._forms import number
 from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
 from lm_eval_ja.datasets.sources._split import Converted, numbered, shuffled
 from lm_eval_ja.datasets.store import Expected, Files, Record, Source, Unit, damaged, json_list
@@ -62,15 +63,6 @@ def _test(files: Files) -> Converted:
     return numbered("mawps", dev=pairs[:half], test=pairs[half:])
 
 
-def _number(text: str) -> bool:
-    """Python's ``float`` accepts it; so white space around it, ``1_000`` and ``nan`` pass."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 PROVIDES = Provides(
     files=(ZERO_SHOT, SHOT, TEST),
     datasets=(
@@ -81,7 +73,7 @@ PROVIDES = Provides(
                 "dev": Expected(500, "973badd602425f86148300cc20a30c5d1cc395242a21e77e7ddc1cc943efba3b"),
                 "test": Expected(500, "45dc526c2d9273951c4c9a207a492235fe7cd59c01d2de4df90da5226bbc5dcc"),
             },
-            _number,
+            number,
             certificates=certified("b9c26eb7e2daa3ed53b5f174651bec44ed74f45799e81bb12f448046d4e04052"),
         ),
     ),

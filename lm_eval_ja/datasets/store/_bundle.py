@@ -30,11 +30,11 @@ _CHUNK = 1 << 20
 
 
 def make_bundle(file: Path, urls: Iterable[str], settings: Settings, catalog: Catalog) -> Path:
-    """Pack raw files, fetching those that are not at hand.
+    """Pack raw files, fetching those that are not on this machine.
 
     Raises:
         OptionError: The catalog has no such URL.
-        DataError: A file cannot be had, or the bundle cannot be written.
+        DataError: A file is unavailable, or the bundle cannot be written.
     """
     fetched = fetch_all(dict.fromkeys(urls), settings, catalog, label="files for the bundle")
     files = {catalog.source(url).location: path for url, path in fetched.items()}

@@ -63,7 +63,7 @@ class Store:
         """Load a split, after fetching and converting its raw files if that was never done.
 
         Raises:
-            DataError: A raw file cannot be had, or what was converted from it is not what it must be.
+            DataError: A raw file is unavailable, or what was converted from it is not what it must be.
         """
         unit = self._catalog.unit(dataset, split)
         entry = self._entry(unit)

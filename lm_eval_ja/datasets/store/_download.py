@@ -52,7 +52,7 @@ def download(url: str, part: Path, *, size: int | None, retry: Retry, fix: str) 
         fix: What the user can do if it fails; ends every message.
 
     Raises:
-        DataError: The file cannot be had.
+        DataError: The file is unavailable.
         OSError: ``part`` cannot be written.
     """
     shown = without_secret(url)

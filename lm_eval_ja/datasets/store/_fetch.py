@@ -18,7 +18,7 @@ def fetch(source: Source, settings: Settings) -> Path:
     """Make a raw file available and return where it lies.
 
     Raises:
-        DataError: The file cannot be had or is not what it should be.
+        DataError: The file is unavailable or is not what it should be.
     """
     found = find_local(source, settings)
     if found is not None:
@@ -78,11 +78,11 @@ def cached_path(source: Source, settings: Settings) -> Path:
 
 
 def missing_because(source: Source, settings: Settings) -> str:
-    """Say why a file that is not at hand cannot be downloaded, and how to supply it."""
+    """Say why a file that is not on this machine cannot be downloaded, and how to supply it."""
     if settings.mirror_folder is not None:
         why = f"The mirror {settings.mirror_folder} (LM_EVAL_JA_MIRROR) lacks {source.url}"
     else:
-        why = f"{source.url} is not at hand and LM_EVAL_JA_OFFLINE forbids to download it"
+        why = f"{source.url} is not on this machine and LM_EVAL_JA_OFFLINE forbids downloading it"
     return f"{why}. {_how_to_supply(source, settings)}"
 
 

@@ -75,7 +75,7 @@ def locked(name: str, settings: Settings, *, doing: str) -> Iterator[None]:
 
 
 def _refusal(path: Path) -> str:
-    """Say why no lock can be had on a file, empty if another process just holds it."""
+    """Say why a file cannot be locked, empty if another process just holds it."""
     try:
         import fcntl
     except ImportError:  # Windows, whose file systems all lock

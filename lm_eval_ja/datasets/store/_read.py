@@ -29,7 +29,7 @@ def damaged(source: object, problem: str) -> DataError:
     """
     return DataError(
         f"{source}: {problem}. The raw file is damaged or not the pinned version: "
-        "delete it and fetch it anew, or check the mirror's copy."
+        "delete it and fetch it again, or check the mirror's copy."
     )
 
 

@@ -98,7 +98,7 @@ class Settings:
 
     @property
     def may_download(self) -> bool:
-        """Whether a file that is not at hand may be asked from a server."""
+        """Whether a file that is not on this machine may be asked from a server."""
         return not self.offline and self.mirror_folder is None
 
 
