@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lm_eval_ja.judge import JudgeConfig, Judgment, Messages, judge, preflight
@@ -58,7 +59,7 @@ def rows(place: Place) -> Iterator[Row]:
     for concurrency, goal in ((32, 1.02), (128, None)):
         number = WAVES * concurrency
         ours, theirs = by_turns(
-            place.repeats, lambda: once(concurrency, number), lambda: pool_of_threads(concurrency, number)
+            place.repeats, partial(once, concurrency, number), partial(pool_of_threads, concurrency, number)
         )
         yield Row(f"{number} judgments, {concurrency} at a time", ours, "FastChat's loop", theirs, goal=goal)
 
