@@ -66,10 +66,12 @@ class Leaf:
 
     @property
     def shown(self) -> Floats:
+        """What an interval is made from: scores, or differences."""
         return self.scores if self.other is None else self.other - self.scores
 
     @property
     def moments(self) -> Moments:
+        """What the package knows of the leaf."""
         if self.other is None:
             return moments(self.scores, self.scale)
         return difference_moments(self.scores, self.other, self.scale)
@@ -85,10 +87,12 @@ class Node:
 
     @property
     def truth(self) -> Floats:
+        """What intervals ought to contain."""
         return self.sum([leaf.truth for leaf in self.leaves])
 
     @property
     def value(self) -> Floats:
+        """The scores as measured."""
         return self.sum([leaf.moments.mean for leaf in self.leaves])
 
     @property
@@ -102,6 +106,7 @@ class Node:
         return tuple(self.weights @ np.array(ends))
 
     def sum(self, parts: Sequence[Floats], power: int = 1) -> Floats:
+        """Weighted sum over the leaves, weights raised to a power."""
         return sum(weight**power * part for weight, part in zip(self.weights, parts, strict=True))
 
 
@@ -317,6 +322,7 @@ class Table:
         )
 
     def row(self, node: Node, rng: np.random.Generator) -> None:
+        """Measure one score and print its row."""
         covered, widths = [], []
         for method in self.methods.values():
             low, high = (np.clip(end, *node.range) for end in method(node, rng))
@@ -327,6 +333,7 @@ class Table:
         print(f"| {node.name} | {' | '.join(cells)} |", flush=True)
 
     def close(self) -> None:
+        """Print what the rows come to."""
         covered, widths = (np.array(part) for part in zip(*self.found, strict=True))
         inside = ((covered >= 93) & (covered <= 97)).sum(axis=0)
         print(f"| **in 93 to 97 %, of {len(covered)}** | {' | '.join(map(str, inside))} |")
@@ -334,10 +341,8 @@ class Table:
         holds = np.where((covered >= 93), widths, np.inf)
         best = np.where(np.isfinite(holds.min(axis=1)), holds.min(axis=1), widths.min(axis=1))
         ratio = widths / best[:, None]
-        print(
-            "| **width / narrowest that holds 93 %, median** | "
-            f"{' | '.join(f'{own:.3f}' for own in np.median(ratio, axis=0))} |"
-        )
+        middle = " | ".join(f"{own:.3f}" for own in np.median(ratio, axis=0))
+        print(f"| **width / narrowest that holds 93 %, median** | {middle} |")
 
 
 def nodes_of(leaves: dict[str, Leaf], n: int, more: Sequence[Leaf]) -> list[Node]:

@@ -1,22 +1,27 @@
 """Two runs on the same questions: how far apart they are, how sure that is, and which questions made the difference.
 
-Everything is paired. The interval of a difference draws the same questions for both runs, through the macro average;
+Everything is paired. The interval of a difference comes from each question's difference, through the macro average;
 the p-value asks how often a difference at least as large, either way, comes about if for every question it is left to
-chance which run gave which answer. Both are seeded.
+chance which run gave which answer. It is seeded.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lm_eval_ja.analysis._intervals import RATING_SCALE, mean_array, stack
+from lm_eval_ja.analysis._intervals import (
+    RATING_SCALE,
+    Leaf,
+    mean_array,
+    stack,
+    tree_intervals,
+)
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
+from lm_eval_ja.analysis._leaf_intervals import Moments, difference_margins, difference_moments
 from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
 from lm_eval_ja.analysis._resampling import (
     Floats,
-    bootstrap_means,
     holm,
-    percentile_interval,
     sign_flips,
     turn_sums,
     two_sided_p,
@@ -101,9 +106,8 @@ class Comparison:
         differences: From the overall score down to the datasets.
         changes: Every question with different scores: flipped ones first, then by the size of the change.
         warnings: What makes the comparison less than straightforward.
-        resamples: Bootstrap resamples behind every interval.
         permutations: Permutations behind every p-value.
-        seed: Seed of both.
+        seed: Its seed.
     """
 
     a: str
@@ -111,22 +115,18 @@ class Comparison:
     differences: tuple[Difference, ...]
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
-    resamples: int
     permutations: int
     seed: int
 
 
-def compare_runs(
-    a: Run, b: Run, *, resamples: int = 2000, permutations: int = 10_000, seed: int = 0
-) -> Comparison:
+def compare_runs(a: Run, b: Run, *, permutations: int = 10_000, seed: int = 0) -> Comparison:
     """Compare two runs on the questions that both have answered.
 
     Args:
         a: The first run.
         b: The second run.
-        resamples: Bootstrap resamples.
         permutations: Permutations; the smallest possible p-value is ``1 / (permutations + 1)``.
-        seed: Seed of both.
+        seed: Its seed.
 
     Returns:
         The comparison.
@@ -149,10 +149,9 @@ def compare_runs(
     return Comparison(
         a=a.key,
         b=b.key,
-        differences=_differences(compared, pairs, resamples=resamples, permutations=permutations, seed=seed),
+        differences=_differences(compared, pairs, permutations=permutations, seed=seed),
         changes=_changes(pairs),
         warnings=tuple(warnings),
-        resamples=resamples,
         permutations=permutations,
         seed=seed,
     )
@@ -162,27 +161,27 @@ def _differences(
     run: Run,
     pairs: Sequence[Pair],
     *,
-    resamples: int,
     permutations: int,
     seed: int,
 ) -> tuple[Difference, ...]:
     a = evaluate_trees(run, {pair.a.name.name: pair.a.mean for pair in pairs}, mean_number)
     b = evaluate_trees(run, {pair.b.name.name: pair.b.mean for pair in pairs}, mean_number)
-    drawn: dict[str, Floats] = {}
+    known: dict[str, tuple[Leaf, Moments | None]] = {}
     flipped: dict[str, Floats] = {}
     counts: dict[str, tuple[int, int, int]] = {}
     for pair in pairs:
         leaf = pair.a.name.name
         values = stack([pair.a.values, pair.b.values])
-        both = bootstrap_means(values, resamples=resamples, seed=seed, name=pair.questions)
-        drawn[leaf] = both[1] - both[0]
         sums, turns = turn_sums(values)
         change = sums[1] - sums[0]
         flipped[leaf] = sign_flips(
             change, turns[0], permutations=permutations, seed=seed, name=pair.questions
         )
+        enough = len(change) >= 2  # noqa: PLR2004  # no spread without two
+        known[leaf] = pair.a, difference_moments(sums[0], sums[1], pair.a.scale, turns[0]) if enough else None
         counts[leaf] = (len(change), int((change > _SAME).sum()), int((change < -_SAME).sum()))
-    drawn = evaluate_trees(run, drawn, mean_array)
+    apart = {name: b[name] - value for name, value in a.items() if name in b}
+    intervals = tree_intervals(run, known, apart, difference_margins, differences=True)
     flipped = evaluate_trees(run, flipped, mean_array)
     for node in {node.name: node for protocol in run_protocols(run) for node in protocol.nodes()}.values():
         below = [counts[leaf.name] for leaf in node.leaves() if leaf.name in counts]
@@ -191,17 +190,17 @@ def _differences(
     for name in run_columns(run):
         key = name.name
         there = key in a and key in b
-        ends = percentile_interval(drawn[key]) if there else None
+        interval = intervals.get(key)
         number, better, worse = counts.get(key, (0, 0, 0))
         found.append(
             Difference(
                 name=name,
                 a=a.get(key),
                 b=b.get(key),
-                difference=b[key] - a[key] if there else None,
-                low=ends[0] if ends else None,
-                high=ends[1] if ends else None,
-                p=two_sided_p(b[key] - a[key], flipped[key]) if there else None,
+                difference=apart[key] if there else None,
+                low=interval.low if interval else None,
+                high=interval.high if interval else None,
+                p=two_sided_p(apart[key], flipped[key]) if there else None,
                 p_holm=None,
                 questions=number,
                 better=better,

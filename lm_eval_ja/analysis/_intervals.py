@@ -1,24 +1,36 @@
-"""How sure a score is: 95 % bootstrap intervals over questions, through the macro average.
+"""How sure a score is: 95 % intervals over questions, through the trees of the protocols, and ranges of places.
 
-The questions of each dataset are drawn anew, and dataset means, category means, averages and the overall score computed
-again as the protocols' trees say. MT-Bench's questions are drawn within their categories; where answers
-were judged repeatedly, the judgings are drawn too. All runs that answered the same questions get the same draws.
+Every dataset and MT-Bench category gives its margins (:mod:`lm_eval_ja.analysis._leaf_intervals`); the trees, evaluated
+over unit vectors, say how much each weighs in every score. Only the ranges of places are bootstrapped: all runs that
+answered the same questions get the same draws.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, make_leaderboards, run_columns
+from lm_eval_ja.analysis._leaf_intervals import (
+    LEVEL,
+    METRIC,
+    RATING,
+    Moments,
+    Scale,
+    combine,
+    freedom,
+    moments,
+    score_margins,
+    sum_of_squares,
+)
 from lm_eval_ja.analysis._resampling import (
     Floats,
     bootstrap_means,
-    percentile_interval,
     question_means,
     rank_intervals,
     ranks,
+    turn_sums,
 )
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.protocols import Leaf as TreeLeaf
@@ -39,7 +51,7 @@ class Interval:
         value: The score, on the scale on which the tables show it.
         low: Lower end of the 95 % interval.
         high: Upper end.
-        stderr: Standard deviation over the resamples.
+        stderr: Its standard error: the harness's kind of number, propagated through the averages.
     """
 
     value: float
@@ -132,6 +144,19 @@ class Leaf:
         """The score; NaN if nothing is scored."""
         return float(question_means(self.values[None])[0])
 
+    @property
+    def scale(self) -> Scale:
+        """What a question can score."""
+        if self.name.scale == RATING.best:
+            return RATING
+        return METRIC if self.name.scale == METRIC.best else Scale(0.0, self.name.scale, jump=1.0)
+
+    @property
+    def turns(self) -> tuple[Floats, Floats]:
+        """Sum of every question's scored turns and their number, ``(questions,)`` each."""
+        sums, number = turn_sums(self.values[None])
+        return sums[0], number[0]
+
 
 def bootstrap_intervals(
     runs: RunSet | Iterable[Run],
@@ -159,13 +184,11 @@ def bootstrap_intervals(
         run.key: evaluate_trees(run, {name: leaf.mean for name, leaf in leaves[run.key].items()}, mean_number)
         for run in runs
     }
-    intervals = {
-        key: {
-            column.name: _interval(points[key].get(column.name), samples[key].get(column.name))
-            for column in own
-        }
-        for key, own in names.items()
-    }
+    intervals: dict[str, dict[str, Interval | None]] = {}
+    for run in runs:
+        own = {name: (leaf, scored_moments(leaf)) for name, leaf in leaves[run.key].items()}
+        found = tree_intervals(run, own, points[run.key], score_margins)
+        intervals[run.key] = {column.name: found.get(column.name) for column in names[run.key]}
     places: dict[str, dict[str, RankInterval]] = {key: {} for key in names}
     for leaderboard in make_leaderboards(runs):
         keys = [row.run.key for row in leaderboard.rows]
@@ -292,11 +315,78 @@ def mean_array(arrays: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return mean
 
 
-def _interval(value: float | None, samples: Floats | None) -> Interval | None:
-    ends = None if samples is None else percentile_interval(samples)
-    if value is None or samples is None or ends is None:
+def scored_moments(leaf: Leaf) -> Moments | None:
+    """What is known of a leaf from its scored questions; None with fewer than two of them."""
+    sums, number = leaf.turns
+    there = number > 0
+    return moments(sums[there], leaf.scale, number[there]) if there.sum() >= 2 else None  # noqa: PLR2004  # no spread without two
+
+
+def tree_intervals(
+    run: Run,
+    leaves: Mapping[str, tuple[Leaf, Moments | None]],
+    points: Mapping[str, float],
+    margins: Callable[[Moments, float], tuple[Floats, Floats]],
+    level: float = LEVEL,
+    *,
+    differences: bool = False,
+) -> dict[str, Interval]:
+    """Intervals of every score of a run's trees.
+
+    Args:
+        run: Whose protocols' trees.
+        leaves: Leaves by name, and their moments; None for a leaf that has no interval.
+        points: The scores (or differences) by name.
+        margins: Margins of a leaf: `score_margins` or `difference_margins`.
+        level: Confidence level.
+        differences: Whether the scores are differences of two runs, which go from minus to plus the scale.
+
+    Returns:
+        Intervals by name; a score that needs a leaf without one has none.
+    """
+    known = [(leaf, own) for leaf, own in leaves.values() if own is not None]
+    units = {leaf.name.name: row for (leaf, _), row in zip(known, np.eye(len(known)), strict=True)}
+    if not known:
+        return {}
+    below, above, degrees, spreads = (
+        np.array(column)
+        for column in zip(
+            *((*margins(own, level), freedom(own), np.sqrt(own.variance)) for _, own in known), strict=True
+        )
+    )
+    ends = np.array([(-leaf.scale.width if differences else leaf.scale.worst,
+                      leaf.scale.width if differences else leaf.scale.best) for leaf, _ in known])  # fmt: skip
+    alike = _correlations([leaf for leaf, _ in known])
+    found = {}
+    for name, weights in evaluate_trees(run, units, mean_array).items():
+        lower, upper = combine(weights, below, above, degrees, alike, level)
+        worst, best = weights @ ends
+        found[name] = Interval(
+            value=points[name],
+            low=max(points[name] - float(lower), float(worst)),
+            high=min(points[name] + float(upper), float(best)),
+            stderr=float(np.sqrt(sum_of_squares(weights * spreads, alike))),
+        )
+    return found
+
+
+def _correlations(leaves: Sequence[Leaf]) -> Floats | None:
+    """Correlations of leaves that ask the same questions (with other worked examples); None where none do."""
+    together: dict[tuple[str, ...], list[int]] = {}
+    for index, leaf in enumerate(leaves):
+        together.setdefault((leaf.questions[0].dataset, *leaf.ids), []).append(index)
+    if len(together) == len(leaves):
         return None
-    return Interval(value, *ends, stderr=float(np.nanstd(samples, ddof=1)))
+    matrix: Floats = np.eye(len(leaves))
+    for same in together.values():
+        if len(same) > 1:
+            sums, number = zip(*(leaves[index].turns for index in same), strict=True)
+            means = np.stack(sums) / np.maximum(np.stack(number), 1)
+            pulls = means - means.mean(axis=1, keepdims=True)
+            norms = np.linalg.norm(pulls, axis=1)
+            matrix[np.ix_(same, same)] = pulls @ pulls.T / np.maximum(np.outer(norms, norms), 1e-12)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
 
 
 def _rank(

@@ -132,12 +132,14 @@ def score_margins(own: Moments, level: float = LEVEL) -> tuple[Floats, Floats]:
     share = np.clip((own.mean - scale.worst) / scale.width, 0.0, 1.0)
     most = n * share * (1 - share)
     shrunk = (n * share + _PSEUDO / 2) / (n + _PSEUDO)
-    prior = _PSEUDO * shrunk * (1 - shrunk)
+    added = _PSEUDO * shrunk * (1 - shrunk)
     typical = min(1.0, 4 * scale.jump**2)
-    factor = np.minimum((own.squares / scale.width**2 + typical * prior) / (most + prior), 1.0)
+    factor = np.minimum((own.squares / scale.width**2 + typical * added) / (most + added), 1.0)
     alike = np.where(own.binary, n, (n - 1) / factor)
     tail = (1 - level) / 2
-    right, wrong = alike * share + _PRIOR, alike * (1 - share) + _PRIOR
+    at_end = (share <= _NONE) | (share >= 1 - _NONE)
+    prior = np.where(at_end, 0.5, _PRIOR)  # 0 of 100 rules a rate of 2 % out no more than it should
+    right, wrong = alike * share + prior, alike * (1 - share) + prior
     low = np.where(share <= _NONE, 0.0, special.betaincinv(right, wrong, tail))
     high = np.where(share >= 1 - _NONE, 1.0, special.betaincinv(right, wrong, 1 - tail))
     return (share - low) * scale.width, (high - share) * scale.width
@@ -200,10 +202,11 @@ def combine(
     student = np.where(
         np.isinf(total), 1.0, special.stdtrit(np.minimum(total, 1e9), tail) / special.ndtri(tail)
     )
-    return tuple(student * np.sqrt(_sum_of_squares(margin, correlations)) for margin in (lower, upper))  # type: ignore[return-value]  # two
+    return tuple(student * np.sqrt(sum_of_squares(margin, correlations)) for margin in (lower, upper))  # type: ignore[return-value]  # two
 
 
-def _sum_of_squares(margins: Floats, correlations: Floats | None) -> Floats:
+def sum_of_squares(margins: Floats, correlations: Floats | None) -> Floats:
+    """Square of the length of the margins together, ``(..., leaves)`` to ``(...,)``."""
     if correlations is None:
         total: Floats = (margins**2).sum(axis=-1)
         return total

@@ -144,16 +144,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def percentile_interval(samples: Floats) -> tuple[float, float] | None:
-    """The central 95 % of resampled values; None if they have no spread to speak of because they are missing."""
-    usable = samples[np.isfinite(samples)]
-    if len(usable) < 0.99 * len(samples) or not len(usable):  # too many empty resamples say nothing
-        return None
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(usable, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def ranks(scores: Floats) -> npt.NDArray[np.int64]:
     """Rank each model, 1 the best; equals share the better rank.
 

@@ -22,8 +22,8 @@ and which questions made the difference. Both runs need samples (lm_eval ... --o
   lm-eval-ja compare out/model-a out/model-b
   lm-eval-ja compare out/m/results_2026-01-01T00-00-00.json out/m/results_2026-02-01T00-00-00.json --markdown
 
-All differences are B - A: positive means that B is better. Intervals are 95 % bootstrap intervals over questions,
-through the macro average, the same questions drawn for both. p is two-sided, from swapping the two answers to each
+All differences are B - A: positive means that B is better. Intervals hold for 95 of 100 such draws of questions,
+through the macro average. p is two-sided, from swapping the two answers to each
 question at random; p (Holm) holds for all scores of a level (averages, categories, datasets) together, and is the one
 to go by when looking for a difference somewhere."""
 
@@ -70,12 +70,11 @@ def add_parser(commands: Any) -> None:
         help=f"changed questions to list in each table (default: 10; {_ALL}: all)",
     )
     parser.add_argument(
-        "--resamples", type=int, default=2000, metavar="N", help="bootstrap resamples (default: 2000)"
-    )
-    parser.add_argument(
         "--permutations", type=int, default=10_000, metavar="N", help="permutations (default: 10000)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of both (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the permutations (default: 0)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -89,9 +88,8 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.analysis import compare_runs
     from lm_eval_ja.report import printable_json
 
-    for name in ("resamples", "permutations"):
-        if getattr(args, name) < 1:
-            raise OptionError(f"--{name} is {getattr(args, name)}; it must be 1 or more")
+    if args.permutations < 1:
+        raise OptionError(f"--permutations is {args.permutations}; it must be 1 or more")
     if args.seed < 0:
         raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
     if args.changes < _ALL:
@@ -99,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     (a, problems_a), (b, problems_b) = _load(args.a), _load(args.b)
     if a.key == b.key:
         a, b = replace(a, key=f"{a.key} ({args.a})"), replace(b, key=f"{b.key} ({args.b})")
-    comparison = compare_runs(a, b, resamples=args.resamples, permutations=args.permutations, seed=args.seed)
+    comparison = compare_runs(a, b, permutations=args.permutations, seed=args.seed)
     comparison = replace(
         comparison, warnings=(*dict.fromkeys((*comparison.warnings, *problems_a, *problems_b)),)
     )
@@ -141,8 +139,8 @@ def _headline(comparison: "Comparison") -> str:
 
 def _method(comparison: "Comparison") -> str:
     return (
-        "Differences are B - A on the questions that both have answered. 95 % bootstrap intervals over questions "
-        f"through the macro average ({comparison.resamples:,} resamples); p two-sided, by {comparison.permutations:,} "
+        "Differences are B - A on the questions that both have answered. 95 % intervals over questions "
+        f"through the macro average; p two-sided, by {comparison.permutations:,} "
         "sign-flip permutations, not adjusted; p (Holm) adjusted for all averages, all categories or all datasets; "
         f"seed {comparison.seed}."
     )
@@ -301,7 +299,6 @@ def _as_data(comparison: "Comparison") -> dict[str, Any]:
         "b": comparison.b,
         "difference": "b - a",
         "level": 0.95,
-        "resamples": comparison.resamples,
         "permutations": comparison.permutations,
         "seed": comparison.seed,
         "warnings": list(comparison.warnings),

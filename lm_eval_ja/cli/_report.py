@@ -63,7 +63,7 @@ def add_parser(commands: Any) -> None:
         type=int,
         default=2000,
         metavar="N",
-        help="bootstrap resamples (default: 2000; 0: no intervals)",
+        help="bootstrap resamples behind the ranges of places (default: 2000; 0: no intervals)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the bootstrap (default: 0)")
     parser.set_defaults(run=run)

@@ -56,7 +56,10 @@ def test_turning_the_runs_round_turns_everything_round(pair, compared):
 
 def test_a_run_does_not_differ_from_itself(pair):
     own = compare_runs(pair[0], replace(pair[0], key="again"))
-    assert all((row.difference, row.low, row.high, row.p) == (0, 0, 0, 1) for row in own.differences)
+    assert all((row.difference, row.p) == (0, 1) for row in own.differences)
+    assert all(row.low < 0 < row.high for row in own.differences), (
+        "other questions could have told them apart"
+    )
     assert own.changes == ()
     assert own.warnings == ("both are the same results",)
 
@@ -236,26 +239,9 @@ def test_another_number_of_samples_of_the_same_data_is_no_other_data():
     assert by_name(compare_runs(with_task("a"), other))["nejumi_jaster_jnli"].questions == 3
 
 
-def test_repeated_judgings_widen_the_interval_of_a_difference():
-    rng = np.random.default_rng(3)
-    ratings = rng.integers(1, 11, size=(2, len(CATEGORIES), 10, 2, 3))
-    single = ratings.mean(axis=-1, keepdims=True)
-    widths = []
-    for own in (ratings, single):
-        a, b = (
-            run(key, [mtbench_task(dict(zip(CATEGORIES, values.tolist(), strict=True)))])
-            for key, values in zip("ab", own, strict=True)
-        )
-        row = by_name(compare_runs(a, b))["nejumi_mtbench"]
-        widths.append(row.high - row.low)
-        assert row.p == by_name(compare_runs(a, b))["nejumi_mtbench"].p
-    assert widths[0] > widths[1] * 1.05
-
-
 def test_the_seed_decides_everything(pair):
     numbers = [
-        [(own.low, own.high, own.p) for own in compare_runs(*pair, permutations=500, seed=seed).differences]
-        for seed in (0, 0, 1)
+        [own.p for own in compare_runs(*pair, permutations=500, seed=seed).differences] for seed in (0, 0, 1)
     ]
     assert numbers[0] == numbers[1] != numbers[2]
 

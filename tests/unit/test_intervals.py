@@ -76,10 +76,9 @@ def test_values_and_standard_errors_are_those_of_the_definitions(whole, found):
     for name, (value, stderr) in expected.items():
         own = found.scores[name]
         assert own.value == pytest.approx(value), name
-        # 2,000 resamples know a standard deviation to about 1.6 %.
-        assert own.stderr == pytest.approx(stderr, rel=0.08), name
+        assert own.stderr == pytest.approx(stderr), name
         assert own.low <= own.value <= own.high, name
-        assert own.high - own.low == pytest.approx(2 * 1.96 * stderr, rel=0.12), name
+        assert own.high - own.low == pytest.approx(2 * 1.96 * stderr, rel=0.2), name
     assert set(found.scores) == set(expected)
     assert [name.level for name in found.names] == [
         "overall",
@@ -134,7 +133,7 @@ def test_the_same_seed_gives_the_same_interval_whoever_else_is_in_the_report(who
     again = bootstrap_intervals(RunSet((*others, whole)))
     for name, interval in found.scores.items():
         assert astuple(again["model"].scores[name]) == pytest.approx(astuple(interval), abs=1e-12), name
-    assert bootstrap_intervals([whole], seed=1)["model"].scores != found.scores
+    assert bootstrap_intervals([whole], seed=1)["model"].scores == found.scores, "only places are drawn"
 
 
 def test_the_order_of_the_samples_does_not_matter(whole, found):
@@ -220,22 +219,25 @@ def test_single_categories_make_up_the_average_and_the_whole_task_counts_where_t
     assert bootstrap_intervals([run("m", singles[1:])])["m"].scores["nejumi_mtbench"] is None
 
 
-def test_repeated_judgings_widen_the_interval_by_their_own_spread():
-    """Two-level bootstrap: the variance is that of the question means plus that of the judgings, both known here."""
+def test_the_spread_of_repeated_judgings_is_counted_once():
+    """The mean of a question's judgings already varies by what its judgings vary by."""
     rng = np.random.default_rng(11)
     rated = {name: rng.integers(1, 11, size=(10, 2, 4)).tolist() for name in CATEGORIES}
-    own = bootstrap_intervals([run("judged", [mtbench_task(rated)])], resamples=8000)["judged"].avg_mtbench
-    variance = 0.0
-    for questions in rated.values():
-        values = np.array(questions, dtype=float)
-        between = values.mean(axis=(1, 2)).var(ddof=0) / 9
-        within = values.var(axis=2, ddof=0).mean() / 4 / (9 * 2)
-        variance += between + within
-    assert own.stderr == pytest.approx(np.sqrt(variance) / 8, rel=0.03)
+    own = bootstrap_intervals([run("judged", [mtbench_task(rated)])])["judged"].avg_mtbench
+    variance = sum(np.mean(questions, axis=(1, 2)).var(ddof=1) / 10 for questions in rated.values())
+    assert own.stderr == pytest.approx(np.sqrt(variance) / 8)
     averaged = {name: np.mean(questions, axis=2, keepdims=True).tolist() for name, questions in rated.items()}
-    narrower = bootstrap_intervals([run("judged", [mtbench_task(averaged)])])["judged"].avg_mtbench
-    assert narrower.value == pytest.approx(own.value)
-    assert narrower.stderr < own.stderr
+    again = bootstrap_intervals([run("judged", [mtbench_task(averaged)])])["judged"].avg_mtbench
+    assert astuple(again) == pytest.approx(astuple(own))
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_all_right_or_all_wrong_is_not_certain(right):
+    own = bootstrap_intervals([run("m", [jaster_task("jnli", [right] * 100)])])["m"].scores[
+        "nejumi_jaster_jnli"
+    ]
+    assert own.value == right
+    assert (own.low, own.high) == pytest.approx((0.0, 0.0247) if right == 0 else (0.9753, 1.0), abs=0.0001)
 
 
 def test_correlations_have_no_interval():

@@ -9,11 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm_eval_ja.analysis._intervals import mean_array
+from lm_eval_ja.analysis._leaf_intervals import (
+    METRIC,
+    RATING,
+    combine,
+    difference_margins,
+    difference_moments,
+    freedom,
+    moments,
+    score_margins,
+)
 from lm_eval_ja.analysis._resampling import (
     bootstrap_means,
     generator,
     holm,
-    percentile_interval,
     question_means,
     rank_intervals,
     ranks,
@@ -87,7 +96,6 @@ def test_two_questions_are_the_least():
     found = bootstrap_means(values, resamples=2000, seed=0, name="x")
     assert np.isnan(found[0]).all()
     assert set(found[1]) == {1.0, 3.0}
-    assert percentile_interval(found[0]) is None
 
 
 @settings(max_examples=50, deadline=None)
@@ -179,30 +187,45 @@ def test_intervals_cover_the_truth_as_often_as_they_say(judgings):
     covered = dict.fromkeys(("first", "second", "ratings", "average", "overall"), 0)
     simulations = 300
     for _ in range(simulations):
-        drawn = {
-            name: bootstrap_means(values[None], resamples=500, seed=0, name=name)[0]
+        own = {
+            name: moments(values.mean(axis=(1, 2)), scale(name))
             for name, values in simulate(rng, judgings).items()
         }
-        samples = evaluate(TREE, drawn, mean_array)
-        for name in covered:
-            low, high = percentile_interval(samples[name])
-            covered[name] += low <= TRUTH[name] <= high
-    assert all(0.90 <= number / simulations <= 0.99 for number in covered.values()), covered
+        for name, (low, high) in intervals(own, score_margins).items():
+            if name in covered:
+                covered[name] += low <= TRUTH[name] <= high
+    assert all(0.92 <= number / simulations <= 0.98 for number in covered.values()), covered
+
+
+def scale(name):
+    return RATING if name.startswith("r") else METRIC
+
+
+def intervals(own, margins):
+    """Ends of every score of `TREE`, from the moments of its leaves."""
+    units = dict(zip(own, np.eye(len(own)), strict=True))
+    below, above = np.array([margins(leaf) for leaf in own.values()]).T
+    degrees = np.array([freedom(leaf) for leaf in own.values()])
+    points = evaluate(TREE, {name: float(leaf.mean) for name, leaf in own.items()}, mean_number)
+    found = {}
+    for name, weights in evaluate(TREE, units, mean_array).items():
+        lower, upper = combine(weights, below, above, degrees)
+        found[name] = points[name] - lower, points[name] + upper
+    return found
 
 
 def compare(first, second, seed):
     """p-value and interval of the difference between two simulated models, through the macro average."""
-    drawn, flipped, means = {}, {}, {}
+    known, flipped = {}, {}
     for name, values in first.items():
-        both = np.stack([values, second[name]])
-        sampled = bootstrap_means(both, resamples=400, seed=seed, name=name)
-        drawn[name] = sampled[1] - sampled[0]
-        change = (both[1] - both[0]).mean(axis=-1).sum(axis=-1)
+        pair = [own.mean(axis=(1, 2)) for own in (values, second[name])]
+        known[name] = difference_moments(*pair, scale(name))
+        change = (second[name] - values).mean(axis=-1).sum(axis=-1)
         turns = np.full(len(change), float(values.shape[1]))
         flipped[name] = sign_flips(change, turns, permutations=400, seed=seed, name=name)
-        means[name] = np.subtract(*question_means(both)[::-1])[None]
-    sampled, flips, observed = (evaluate(TREE, own, mean_array)["overall"] for own in (drawn, flipped, means))
-    return two_sided_p(float(observed[0]), flips), percentile_interval(sampled)
+    observed = evaluate(TREE, {name: float(own.mean) for name, own in known.items()}, mean_number)["overall"]
+    flips = evaluate(TREE, flipped, mean_array)["overall"]
+    return two_sided_p(observed, flips), intervals(known, difference_margins)["overall"]
 
 
 def related(rng, lead=0.0):
@@ -229,3 +252,50 @@ def test_a_difference_that_is_there_is_found():
     rng = np.random.default_rng(9)
     found = [compare(*related(rng, lead=0.2), seed) for seed in range(20)]
     assert all(p < 0.05 and low > 0 for p, (low, _) in found)
+
+
+# ------------------------------------------------------------------------------------------------ margins of leaves
+
+
+@pytest.mark.parametrize("questions", [10, 20, 100, 1000])
+@pytest.mark.parametrize("band", [(0.0, 0.02), (0.02, 0.1), (0.1, 0.4), (0.4, 0.6), (0.9, 0.98), (0.98, 1.0)])
+def test_right_or_wrong_is_covered_at_every_rate(questions, band):
+    rng = np.random.default_rng(questions)
+    truth = rng.uniform(*band, 4000)
+    own = moments((rng.random((4000, questions)) < truth[:, None]).astype(float), METRIC)
+    below, above = score_margins(own)
+    held = np.mean((own.mean - below <= truth) & (truth <= own.mean + above))
+    assert 0.925 <= held <= 0.99
+
+
+@pytest.mark.parametrize("questions", [10, 20, 100, 1000])
+@pytest.mark.parametrize("moved", [0.01, 0.1, 0.5])
+def test_differences_are_covered_however_few_questions_tell_two_runs_apart(questions, moved):
+    rng = np.random.default_rng(questions)
+    up = rng.uniform(0, 1, 4000)
+    a = np.full((4000, questions), 0.5)
+    change = rng.random((4000, questions))
+    b = a + 0.5 * ((change < (moved * up)[:, None]) * 1.0 - (change > (1 - moved * (1 - up))[:, None]) * 1.0)
+    own = difference_moments(a, b, METRIC)
+    below, above = difference_margins(own)
+    lower, upper = combine(np.ones(1), below[:, None], above[:, None], freedom(own)[:, None])
+    truth = 0.5 * moved * (2 * up - 1)
+    assert np.mean((own.mean - lower <= truth) & (truth <= own.mean + upper)) >= 0.93
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_ends_stay_on_the_scale_and_turn_round_with_it(scores):
+    values = np.array(scores)
+    below, above = score_margins(moments(values, METRIC))
+    other = score_margins(moments(1 - values, METRIC))
+    assert -1e-9 <= values.mean() - below <= values.mean() + above <= 1 + 1e-9
+    assert (below, above) == pytest.approx(other[::-1], abs=1e-6)
+
+
+def test_leaves_that_ask_the_same_questions_do_not_average_their_luck_out():
+    margin, degrees = np.array([0.1, 0.1]), np.array([np.inf, np.inf])
+    alone, _ = combine(np.array([1.0, 0.0]), margin, margin, degrees)
+    apart, _ = combine(np.array([0.5, 0.5]), margin, margin, degrees)
+    alike, _ = combine(np.array([0.5, 0.5]), margin, margin, degrees, np.ones((2, 2)))
+    assert (alone, apart, alike) == pytest.approx((0.1, 0.1 / np.sqrt(2), 0.1))

@@ -47,7 +47,7 @@ def test_whole_output(runs, capsys, monkeypatch, command, width):
     monkeypatch.setenv("COLUMNS", str(width))
     paths = [str(runs)] if command == "report" else [str(runs / "0"), str(runs / "1")]
     more = [] if command == "report" else ["--permutations", "50"]
-    assert main([command, *paths, "--resamples", "50", *more]) == 0
+    assert main([command, *paths, *more]) == 0
     out = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
     golden = GOLDEN / f"{command}-{width}.txt"
     if os.environ.get("LM_EVAL_JA_WRITE_GOLDEN") == "1":
