@@ -70,7 +70,7 @@ def test_what_builds_the_package_is_documented() -> None:
     assert [name for name in PROJECT["build-system"]["requires"] if f"`{name}`" not in PAGE] == []
 
 
-@pytest.mark.parametrize("extra", ["", "judge", "wandb"])
+@pytest.mark.parametrize("extra", ["", "judge", "wandb", "ifeval"])
 def test_every_requirement_of_ours_has_a_lower_bound_and_no_upper_one(extra: str) -> None:
     for requirement in map(Requirement, declared()[extra]):
         assert [clause.operator for clause in requirement.specifier] == [">="], requirement
@@ -131,7 +131,8 @@ def rooms(names: set[str]) -> set[str]:
 
 
 def test_nothing_undeclared_is_imported() -> None:
-    requirements = [*declared()[""], *declared()["judge"], *declared()["wandb"], *declared()["comet"]]
+    extras = ("", "judge", "wandb", "ifeval", "comet")
+    requirements = [requirement for extra in extras for requirement in declared()[extra]]
     assert set(importers()) - {import_name(name) for name in requirements} - set(BROUGHT) == set()
 
 
@@ -146,6 +147,8 @@ def test_what_is_always_installed_is_needed_where_the_documents_say(requirement:
         ("hf", "lm_eval[hf]", {"transformers"}),
         ("judge", "openai>=1.56", {"openai"}),
         ("wandb", "wandb>=0.18.6", {"wandb"}),
+        ("ifeval", "janome>=0.5.0", {"janome"}),
+        ("ifeval", "langdetect>=1.0.9", {"langdetect"}),
         ("comet", "unbabel-comet>=2.2.7", {"comet", "torch"}),
     ],
 )
