@@ -6,10 +6,12 @@ on use.
 
 from lm_eval_ja.datasets._catalog import answer_form, format_ok, packaged
 from lm_eval_ja.datasets._certify import Certificate, certify
+from lm_eval_ja.datasets._m_ifeval import M_IFEVAL_JA, instructions_of, load_m_ifeval
 from lm_eval_ja.datasets._mtbench import load_mtbench, sample_path
 from lm_eval_ja.datasets._prepare import Row, describe, prepare, raw_urls
 from lm_eval_ja.datasets._protocols import available, load
 from lm_eval_ja.datasets._raw import fetch, make_bundle, unpack_bundle
+from lm_eval_ja.datasets.sources.m_ifeval import M_IFEVAL_JA_URL
 from lm_eval_ja.datasets.sources.mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS
 from lm_eval_ja.datasets.store import (
     SPLITS,
@@ -31,6 +33,8 @@ from lm_eval_ja.datasets.store import (
 __all__ = [
     "MTBENCH_CATEGORIES",
     "MTBENCH_REVISIONS",
+    "M_IFEVAL_JA",
+    "M_IFEVAL_JA_URL",
     "SPLITS",
     "Catalog",
     "Certificate",
@@ -53,7 +57,9 @@ __all__ = [
     "describe",
     "fetch",
     "format_ok",
+    "instructions_of",
     "load",
+    "load_m_ifeval",
     "load_mtbench",
     "make_bundle",
     "packaged",

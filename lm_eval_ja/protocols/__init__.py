@@ -15,7 +15,13 @@ from lm_eval_ja.protocols._files import (
     read_protocol,
 )
 from lm_eval_ja.protocols._groups import SCORE, group_score, reported_score
-from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol, parse_protocol
+from lm_eval_ja.protocols._schema import (
+    ConversationRules,
+    DatasetRules,
+    InstructionRules,
+    Protocol,
+    parse_protocol,
+)
 from lm_eval_ja.protocols._signature import KEY_ORDER, parse_signature, signature
 from lm_eval_ja.protocols._tree import (
     Leaf,
@@ -37,6 +43,7 @@ __all__ = [
     "SCORE",
     "ConversationRules",
     "DatasetRules",
+    "InstructionRules",
     "Leaf",
     "Level",
     "Mean",

@@ -75,6 +75,21 @@ class ConversationRules:
 
 
 @dataclass(frozen=True)
+class InstructionRules:
+    """How a protocol asks prompts whose instructions a program checks: one task of the harness.
+
+    Attributes:
+        dataset: What results call its prompts.
+        max_new_tokens: Longest answer, in tokens of the model.
+        temperature: Sampling temperature; 0 is greedy.
+    """
+
+    dataset: str
+    max_new_tokens: int
+    temperature: float
+
+
+@dataclass(frozen=True)
 class Protocol:
     """A protocol: which questions are asked and how, and how scores add up.
 
@@ -86,6 +101,7 @@ class Protocol:
         scores: The trees of scores, the most comprehensive first.
         tasks: Its datasets' tasks by name, in the order of the file.
         conversation: Rules of its conversations; None if it has none.
+        instructions: Rules of its prompts with instructions that a program checks; None if it has none.
         wandb_tables: What the names of its W&B tables begin with, as its leaderboard published them; None for no
             tables.
     """
@@ -97,6 +113,7 @@ class Protocol:
     scores: tuple[Node, ...]
     tasks: Mapping[str, DatasetRules] = field(default_factory=dict)
     conversation: ConversationRules | None = None
+    instructions: InstructionRules | None = None
     wandb_tables: str | None = None
 
     @property
@@ -220,7 +237,7 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
         raw,
         source,
         ("name", "title", "prefix", "scores"),
-        ("order", "asked", "datasets", "conversation", "wandb_tables"),
+        ("order", "asked", "datasets", "conversation", "instructions", "wandb_tables"),
     )
     name, prefix = at.text("name"), at.text("prefix")
     if ("datasets" in at.raw) != ("asked" in at.raw):
@@ -250,6 +267,7 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
         scores=scores,
         tasks=reader.tasks(scores),
         conversation=conversation,
+        instructions=_instructions(at) if "instructions" in at.raw else None,
         wandb_tables=at.text("wandb_tables") if "wandb_tables" in at.raw else None,
     )
 
@@ -301,6 +319,18 @@ def _conversation(at: _At) -> ConversationRules:
         max_new_tokens=own.whole("max_new_tokens", least=1),
         temperatures={str(name): float(value) for name, value in temperatures.items()},
         category_tasks=own.raw.get("category_tasks", False) is True,
+    )
+
+
+def _instructions(at: _At) -> InstructionRules:
+    own = at.below("instructions", ("dataset", "max_new_tokens", "temperature"))
+    temperature = own.raw["temperature"]
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
+        raise DataError(f"{own.where}: temperature must be a number from 0, found {temperature!r}")
+    return InstructionRules(
+        dataset=own.text("dataset"),
+        max_new_tokens=own.whole("max_new_tokens", least=1),
+        temperature=float(temperature),
     )
 
 

@@ -69,6 +69,19 @@ class ConversationBlock:
     category: str | None = None
 
 
+@dataclass(frozen=True)
+class InstructionBlock:
+    """The ``m_ifeval`` block. See `lm_eval_ja.protocols.InstructionRules`; generation settings stand beside it.
+
+    Attributes:
+        protocol: Name of the protocol.
+        dataset: What results call the prompts.
+    """
+
+    protocol: str
+    dataset: str
+
+
 def read_block(kind: type[T], raw: Any, where: str) -> T:
     """Read a block.
 

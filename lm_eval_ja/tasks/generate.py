@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lm_eval_ja.protocols import ConversationRules, DatasetRules, Leaf, Node, Protocol
+from lm_eval_ja.protocols import ConversationRules, DatasetRules, InstructionRules, Leaf, Node, Protocol
 
 WRITTEN = "# Written by `lm-eval-ja make-tasks`"
 """What the files begin with."""
@@ -44,6 +44,8 @@ def task_files(protocol: Protocol) -> dict[str, str]:
         for category in (None, *categories):
             task = protocol.prefix if category is None else f"{protocol.prefix}_{category}"
             contents[f"{task}.yaml"] = _conversation(protocol, protocol.conversation, task, category)
+    elif protocol.instructions is not None:
+        contents[f"{protocol.prefix}.yaml"] = _instructions(protocol, protocol.instructions)
     else:
         contents |= {
             f"_{node.name}.yaml": _group(node) for node in protocol.nodes() if node.protocol == protocol.name
@@ -95,6 +97,22 @@ def _conversation(
             "max_new_tokens": rules.max_new_tokens,
             "temperatures": dict(temperatures),
         },
+    }
+
+
+def _instructions(protocol: Protocol, rules: InstructionRules) -> dict[str, Any]:
+    return {
+        "task": protocol.prefix,
+        "class": f"{_FUNCTION}lm_eval_ja.tasks.m_ifeval.MIfevalTask",
+        "output_type": "generate_until",
+        "num_fewshot": 0,
+        "generation_kwargs": {
+            "until": [],
+            "max_gen_toks": rules.max_new_tokens,
+            "temperature": rules.temperature,
+        },
+        "metadata": {"version": 1},
+        "m_ifeval": {"protocol": protocol.name, "dataset": rules.dataset},
     }
 
 

@@ -43,6 +43,7 @@ TASKS = {
     ),
     "nejumi_mtbench",
     "nejumi_mtbench_2024",
+    "m_ifeval_ja",
     *(
         f"nejumi_mtbench_{name}"
         for name in ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
