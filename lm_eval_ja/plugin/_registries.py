@@ -7,6 +7,7 @@ _AGGREGATIONS: Mapping[str, str] = {
     "lm_eval_ja_spearman": "lm_eval_ja.tasks._values:spearman",
     "lm_eval_ja_rating_mean": "lm_eval_ja.judge:rating_mean",
     "lm_eval_ja_mtbench_average": "lm_eval_ja.judge:rating_average",
+    "lm_eval_ja_instruction_accuracy": "lm_eval_ja.metrics.m_ifeval:instruction_accuracy",
     "lm_eval_ja_sum": "lm_eval_ja.tasks._values:total",
 }
 

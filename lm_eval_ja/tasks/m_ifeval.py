@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval.api import registry
-
 import lm_eval_ja
 from lm_eval_ja.datasets import Data, data_digest, instructions_of, load_m_ifeval
 from lm_eval_ja.errors import DataError, OptionError
@@ -15,7 +13,6 @@ from lm_eval_ja.metrics.m_ifeval import (
     Instruction,
     Verdict,
     evaluate,
-    instruction_accuracy,
     parse_instructions,
     require_packages,
     values,
@@ -26,9 +23,6 @@ from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import InstructionBlock, read_block
 
 _ACCURACY = "lm_eval_ja_instruction_accuracy"
-
-if _ACCURACY not in registry.aggregation_registry:
-    registry.register_aggregation(_ACCURACY)(instruction_accuracy)
 
 
 @dataclass(frozen=True)

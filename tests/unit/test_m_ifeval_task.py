@@ -10,7 +10,7 @@ from lm_eval_ja.datasets import M_IFEVAL_JA_URL, Settings, instructions_of, load
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics.m_ifeval import INSTRUCTION_IDS, METRICS, parse_instructions
 from lm_eval_ja.protocols import load_protocol
-from lm_eval_ja.tasks._generate import task_files
+from lm_eval_ja.tasks.generate import task_files
 from lm_eval_ja.tasks.m_ifeval import MIfevalTask
 
 CONFIG = {
