@@ -157,11 +157,13 @@ def make_leaderboards(runs: RunSet | Iterable[Run]) -> tuple[Leaderboard, ...]:
 
 
 def own_tasks(run: Run, protocol: Protocol) -> list[str]:
-    """Names of a run's tasks that are a protocol's own: its datasets' and its conversations'."""
-    if protocol.tasks:
-        return [task for task in run.tasks if task in protocol.tasks]
-    leaves = {name for leaf in protocol.leaves() for name in (leaf.task, leaf.name)}
-    return [task for task in run.tasks if task in leaves]
+    """Names of a run's tasks that are a protocol's own: its datasets', conversations' and instructions'."""
+    leaves = (
+        {name for leaf in protocol.leaves() for name in (leaf.task, leaf.name)}
+        if protocol.conversation or protocol.instructions
+        else set()
+    )
+    return [task for task in run.tasks if task in protocol.tasks or task in leaves]
 
 
 def protocol_tasks(run: Run, protocol: Protocol) -> list[TaskResult]:

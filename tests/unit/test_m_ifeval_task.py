@@ -1,0 +1,120 @@
+"""The data and the harness task of M-IFEval."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lm_eval_ja.datasets import M_IFEVAL_JA_URL, Settings, instructions_of, load_m_ifeval, packaged
+from lm_eval_ja.errors import DataError, OptionError
+from lm_eval_ja.metrics.m_ifeval import INSTRUCTION_IDS, METRICS, parse_instructions
+from lm_eval_ja.protocols import load_protocol
+from lm_eval_ja.tasks.generate import task_files
+from lm_eval_ja.tasks.m_ifeval import MIfevalTask
+
+CONFIG = {
+    "task": "m_ifeval_ja",
+    "output_type": "generate_until",
+    "num_fewshot": 0,
+    "generation_kwargs": {"until": [], "max_gen_toks": 2048, "temperature": 0.0},
+    "metadata": {"data": "sample"},
+    "m_ifeval": {"protocol": "m_ifeval_ja", "dataset": "m_ifeval_ja"},
+}
+
+
+@pytest.mark.mirror
+def test_every_real_instruction_is_known(mirror, tmp_path):
+    prompts = load_m_ifeval(settings=Settings(cache=tmp_path, mirror=mirror))
+    assert len(prompts) == 172
+    found = [
+        instruction
+        for prompt in prompts
+        for own in [instructions_of(prompt["output"])]
+        for instruction in parse_instructions([each["id"] for each in own], [each["kwargs"] for each in own])
+    ]
+    counts = Counter(instruction.id for instruction in found)
+    assert sum(counts.values()) == 226
+    assert set(counts) == set(INSTRUCTION_IDS)
+    assert counts["ja:letters:furigana"] == 12
+
+
+def test_the_sample_prompts_are_read():
+    prompts = load_m_ifeval(data="sample")
+    assert prompts["id"][:] == [f"m_ifeval_ja-{key}" for key in range(1, 6)]
+    assert instructions_of(prompts[0]["output"]) == [{"id": "ja:punctuation:no_period", "kwargs": {}}]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 1 is not JSON"),
+        ("[]", "line 1 is not a JSON object"),
+        ('{"key": 1, "prompt": "x", "kwargs": []}', "instruction_id_list"),
+        ('{"key": 1, "prompt": "x", "instruction_id_list": ["a"], "kwargs": []}', "as many kwargs"),
+        ("", "no prompts"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, line, message):
+    from dataclasses import replace
+
+    path = tmp_path / M_IFEVAL_JA_URL.removeprefix("https://")
+    path.parent.mkdir(parents=True)
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        load_m_ifeval(data="sample", catalog=replace(packaged(), sample_files=tmp_path))
+
+
+def test_the_task_file_is_what_the_protocol_says():
+    folder = Path(__file__).parents[2] / "lm_eval_ja" / "tasks" / "m_ifeval_ja"
+    files = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert files == task_files(load_protocol("m_ifeval_ja"))
+
+
+def test_answers_become_verdicts_and_verdicts_every_metric():
+    task = MIfevalTask(CONFIG)
+    task.build_all_requests(limit=None, rank=0, world_size=1)
+    answers = ["鳥を見た", "はい:\n・箱\n・紐\n・布", "```json\n{}\n```", "音楽。", "123"]
+    for instance, answer in zip(task.instances, answers, strict=True):
+        instance.resps = [answer]
+    task.apply_filters()
+    found = []
+    for instance in task.instances:
+        record = instance.filtered_resps["none"]
+        assert [each["instruction"] for each in json.loads(record)] == [
+            each["id"] for each in instructions_of(instance.doc["output"])
+        ]
+        found.append(task.process_results(instance.doc, [record]))
+    assert all(tuple(each) == METRICS for each in found)
+    assert [each["instruction_strict"] for each in found] == [1, 1, 1, 0.5, 1]
+    assert [each["prompt_loose"] for each in found] == [1, 1, 1, 0, 1]
+    aggregate = task.aggregation()["instruction_strict"]
+    assert aggregate([each["instruction_strict"] for each in found]) == pytest.approx(6 / 7)
+    assert "sample-" in task.signature()
+    assert task.signature().endswith("gen:greedy-2048")
+
+
+def test_the_prompt_stands_alone():
+    task = MIfevalTask(CONFIG)
+    doc = task.eval_docs[0]
+    assert task.fewshot_context(doc, 0) == doc["input"]
+    assert task.fewshot_context(doc, 0, apply_chat_template=True, chat_template=lambda m, **_: m) == [
+        {"role": "user", "content": doc["input"]}
+    ]
+    assert task.fewshot_context(doc, 0, system_instruction="短く。") == f"短く。\n\n{doc['input']}"
+
+
+def test_a_missing_package_ends_the_run_before_it_generates(monkeypatch):
+    import sys
+
+    task = MIfevalTask(CONFIG)
+    monkeypatch.setitem(sys.modules, "langdetect", None)
+    with pytest.raises(OptionError, match="lm-eval-ja\\[ifeval\\]"):
+        task.build_all_requests(limit=None, rank=0, world_size=1)
+    task.override_metric("bypass")  # what --predict_only does
+    task.build_all_requests(limit=None, rank=0, world_size=1)
+
+
+def test_other_generation_settings_stand_in_the_signature():
+    task = MIfevalTask({**CONFIG, "generation_kwargs": {**CONFIG["generation_kwargs"], "max_gen_toks": 64}})
+    assert "gen:deviates:max_gen_toks=64" in task.signature()
