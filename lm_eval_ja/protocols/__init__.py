@@ -15,7 +15,14 @@ from lm_eval_ja.protocols._files import (
     read_protocol,
 )
 from lm_eval_ja.protocols._groups import SCORE, group_score, reported_score
-from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol, parse_protocol
+from lm_eval_ja.protocols._schema import (
+    STATUSES,
+    ConversationRules,
+    DatasetRules,
+    Protocol,
+    Status,
+    parse_protocol,
+)
 from lm_eval_ja.protocols._signature import KEY_ORDER, parse_signature, signature
 from lm_eval_ja.protocols._tree import (
     Leaf,
@@ -35,6 +42,7 @@ __all__ = [
     "ENTRY_POINTS",
     "KEY_ORDER",
     "SCORE",
+    "STATUSES",
     "ConversationRules",
     "DatasetRules",
     "Leaf",
@@ -46,6 +54,7 @@ __all__ = [
     "Protocol",
     "Scalable",
     "Score",
+    "Status",
     "evaluate",
     "find_conversation",
     "find_node",

@@ -80,6 +80,7 @@ class Leaf:
         metric: The metric that counts.
         scale: The metric's best value.
         level: See `Level`.
+        given: Whether no task computes it: it is missing in runs, and can be given by hand (``report --scores``).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Leaf:
     metric: str
     scale: float = 1.0
     level: Level = "dataset"
+    given: bool = False
 
 
 @dataclass(frozen=True)
