@@ -16,9 +16,9 @@ _LEVELS: tuple[Level, ...] = get_args(Level)
 Status = Literal["certified", "replayed", "reconstructed", "own data", "missing"]
 """How sure it is that a dataset's questions are the reference's own.
 
-``certified``: they make the file whose digest the reference's authors published. ``replayed``: published runs were asked
-them. ``reconstructed``: made from the source by the reference's rules, and held against nothing. ``own data``: the user
-gives the reference's own file, or a conversion that must equal it. ``missing``: no task asks them.
+``certified``: they make the file whose digest the reference's authors published. ``replayed``: published runs were
+asked them. ``reconstructed``: made from the source by the reference's rules, and held against nothing. ``own data``:
+the user gives the reference's own file, or a conversion that must equal it. ``missing``: no task asks them.
 """
 
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -376,7 +376,10 @@ class _Tree:
             return Member(self._reference(_take(raw, where, ("node",), ("of", "weight"))), weight)
         if "given" in raw:
             return Member(
-                self._given(_take(raw, where, ("given",), ("label", "scale", "level", "weight"))), weight
+                self._given(
+                    _take(raw, where, ("given",), ("label", "scale", "level", "weight", "task", "metric"))
+                ),
+                weight,
             )
         if "task" in raw:
             return Member(
@@ -419,8 +422,8 @@ class _Tree:
             Leaf(
                 name=name,
                 label=str(at.raw.get("label") or at.text("given")),
-                task=name,
-                metric="score",
+                task=at.text("task") if "task" in at.raw else name,
+                metric=at.text("metric") if "metric" in at.raw else "score",
                 scale=at.number("scale", 1),
                 level=_level(at, "dataset"),
                 given=True,

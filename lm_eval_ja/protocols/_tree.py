@@ -80,7 +80,7 @@ class Leaf:
         metric: The metric that counts.
         scale: The metric's best value.
         level: See `Level`.
-        given: Whether no task computes it: it is missing in runs, and can be given by hand (``report --scores``).
+        given: Whether it can be given by hand (``report --scores``) and no group runs a task for it.
     """
 
     name: str
