@@ -6,6 +6,7 @@ analysis = analyse_runs(read_runs(["out"]))
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
+from lm_eval_ja.analysis._given import GivenLine, given_tree, read_given
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import (
     RANKED,
@@ -29,6 +30,7 @@ __all__ = [
     "Difference",
     "Efficiency",
     "Failures",
+    "GivenLine",
     "Leaderboard",
     "Outcome",
     "Row",
@@ -37,9 +39,11 @@ __all__ = [
     "analyse_runs",
     "bootstrap_intervals",
     "compare_runs",
+    "given_tree",
     "is_shown",
     "leaf_scores",
     "make_leaderboards",
     "questions_asked",
+    "read_given",
     "tree_scores",
 ]

@@ -9,6 +9,7 @@ from lm_eval_ja._unicode import visible
 from lm_eval_ja.errors import OptionError
 
 if TYPE_CHECKING:
+    from lm_eval_ja.analysis import Analysis
     from lm_eval_ja.report import Facts
     from lm_eval_ja.results import RunSet
 
@@ -19,6 +20,7 @@ every answer, which needs no network and no account.
   lm-eval-ja report out/                              ranking and categories in the terminal
   lm-eval-ja report out/ other/ -o report.html        everything in one file; open it in a browser
   lm-eval-ja report out/ --csv > scores.csv
+  lm-eval-ja report --scores leaves.csv --protocol nejumi4
 
 Runs count once per model, the newest. Questions, failure analysis and intervals need samples (lm_eval ...
 --output_path out --log_samples). Only runs whose signatures agree are ranked together."""
@@ -37,11 +39,18 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="DIR",
         help="folders under --output_path, or results files; searched whole",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write a report to this HTML file")
+    parser.add_argument(
+        "--scores",
+        metavar="FILE",
+        help="CSV with the columns name and score: compute --protocol's scores from these (nan: left out), and from "
+        "those of a run if one is named",
+    )
+    parser.add_argument("--protocol", metavar="NAME", help="the protocol of --scores, such as nejumi4")
     parser.add_argument("--all-runs", action="store_true", help="every run, not only each model's newest")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print one line per run, scores unrounded")
@@ -79,17 +88,12 @@ def run(args: argparse.Namespace) -> int:
         OptionError: A path doesn't exist, the file can't be written, or an option can't work.
         DataError: There are no results of this package's tasks.
     """
+    if args.scores is not None or args.protocol is not None:
+        return _given_scores(args)
+    if not args.paths:
+        raise OptionError("name a folder of results, such as out/")
     from lm_eval_ja.analysis import analyse_runs
-    from lm_eval_ja.report import (
-        as_csv,
-        as_json,
-        as_latex,
-        as_markdown,
-        print_grid,
-        report_tables,
-        terminal_width,
-        write_html,
-    )
+    from lm_eval_ja.report import write_html
     from lm_eval_ja.results import read_runs
 
     if args.resamples < 0 or args.seed < 0:
@@ -104,6 +108,25 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         size = write_html(analysis, Path(args.output))
         print(f"{args.output}: {len(runs.runs)} runs, {size / 1e6:.1f} MB", file=sys.stderr)
+    _print(args, analysis, facts, quiet=bool(args.output or settings))
+    if settings:
+        from lm_eval_ja.report import log_to_wandb
+
+        log_to_wandb(runs, settings)
+    return 0
+
+
+def _print(args: argparse.Namespace, analysis: "Analysis", facts: "dict[str, Facts]", *, quiet: bool) -> None:
+    from lm_eval_ja.report import (
+        as_csv,
+        as_json,
+        as_latex,
+        as_markdown,
+        print_grid,
+        report_tables,
+        terminal_width,
+    )
+
     if args.csv:
         print(as_csv(analysis, facts), end="")
     elif args.json:
@@ -112,13 +135,38 @@ def run(args: argparse.Namespace) -> int:
         print(as_markdown(report_tables(analysis)))
     elif args.latex:
         print(as_latex(report_tables(analysis)))
-    elif not (args.output or settings):
+    elif not quiet:
         for grid in report_tables(analysis):
             print_grid(grid, terminal_width())
-    if settings:
-        from lm_eval_ja.report import log_to_wandb
 
-        log_to_wandb(runs, settings)
+
+def _given_scores(args: argparse.Namespace) -> int:
+    """Compute a protocol's scores from given ones."""
+    from lm_eval_ja.analysis import given_tree, leaf_scores, read_given
+    from lm_eval_ja.protocols import load_protocol
+    from lm_eval_ja.report import given_csv, given_json, given_lines
+    from lm_eval_ja.results import read_runs
+
+    if args.scores is None or args.protocol is None:
+        raise OptionError("--scores FILE and --protocol NAME go together")
+    if args.output or args.markdown or args.latex or args.wandb or args.models:
+        raise OptionError("--scores prints text, --csv or --json; leave out the other forms")
+    protocol = load_protocol(args.protocol)
+    given: dict[str, float] = {}
+    if args.paths:
+        runs = read_runs(args.paths)
+        _note_problems(runs)
+        if len(runs.runs) != 1:
+            raise OptionError(
+                f"--scores adds to the scores of one run, and {len(runs.runs)} were found: name its folder"
+            )
+        given = {name: score.value for name, score in leaf_scores(runs.runs[0], protocol).items()}
+    given |= read_given(Path(args.scores), protocol)
+    lines = given_tree(protocol, given)
+    if args.csv:
+        print(given_csv(lines), end="")
+    else:
+        print(given_json(lines) if args.json else "\n".join(given_lines(lines)))
     return 0
 
 

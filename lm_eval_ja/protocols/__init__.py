@@ -16,10 +16,12 @@ from lm_eval_ja.protocols._files import (
 )
 from lm_eval_ja.protocols._groups import SCORE, group_score, reported_score
 from lm_eval_ja.protocols._schema import (
+    STATUSES,
     ConversationRules,
     DatasetRules,
     InstructionRules,
     Protocol,
+    Status,
     parse_protocol,
 )
 from lm_eval_ja.protocols._signature import KEY_ORDER, parse_signature, signature
@@ -41,6 +43,7 @@ __all__ = [
     "ENTRY_POINTS",
     "KEY_ORDER",
     "SCORE",
+    "STATUSES",
     "ConversationRules",
     "DatasetRules",
     "InstructionRules",
@@ -53,6 +56,7 @@ __all__ = [
     "Protocol",
     "Scalable",
     "Score",
+    "Status",
     "evaluate",
     "find_conversation",
     "find_node",

@@ -7,12 +7,22 @@ command-line choices) is derived from here.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.protocols._tree import Leaf, Level, Member, Node
 
 _LEVELS: tuple[Level, ...] = get_args(Level)
+Status = Literal["certified", "replayed", "reconstructed", "own data", "missing"]
+"""How sure it is that a dataset's questions are the reference's own.
+
+``certified``: they make the file whose digest the reference's authors published. ``replayed``: published runs were
+asked them. ``reconstructed``: made from the source by the reference's rules, and held against nothing. ``own data``:
+the user gives the reference's own file, or a conversion that must equal it. ``missing``: no task asks them.
+"""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
 _SHOTS = re.compile(r"(?P<dataset>.+)@(?P<shots>\d+)shot")
 
 
@@ -36,6 +46,7 @@ class DatasetRules:
         instruction: What the model is told to do.
         prompt_style: Style of the prompt, see `lm_eval_ja.prompts.make_style`.
         generation: Further generation settings of the harness (``until``, ``temperature``).
+        status: See `Status`.
     """
 
     task: str
@@ -53,6 +64,7 @@ class DatasetRules:
     instruction: str
     prompt_style: str
     generation: Mapping[str, Any]
+    status: Status = "reconstructed"
 
 
 @dataclass(frozen=True)
@@ -275,13 +287,15 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
 def _rules(at: _At, dataset: str, protocol: str, prefix: str) -> DatasetRules:
     """A dataset's rules with the protocol's usual number of shots; what it doesn't say is said by ``asked``."""
     asked = at.below(
-        "asked", ("split", "questions", "shots", "prompt_style", "generation"), ("variant", "normalization")
+        "asked",
+        ("split", "questions", "shots", "prompt_style", "generation"),
+        ("variant", "normalization", "status"),
     )
     generation = asked.below("generation", (), ("until", "temperature"))
     own = _At(at.raw["datasets"], f"{at.where}, datasets").below(
         dataset,
         ("metrics", "output_length", "instruction"),
-        ("normalization", "questions", "split", "questions_of"),
+        ("normalization", "questions", "split", "questions_of", "shots", "status"),
     )
     metrics = own.texts("metrics")
     borrowed = "questions_of" in own.raw
@@ -295,12 +309,17 @@ def _rules(at: _At, dataset: str, protocol: str, prefix: str) -> DatasetRules:
         category=None,
         metric=metrics[0],
         metrics=metrics,
-        shots=asked.whole("shots"),
+        shots=own.whole("shots", asked.whole("shots")),
         output_length=own.whole("output_length", least=1),
         normalization=own.texts("normalization", asked.raw.get("normalization")),
         instruction=own.text("instruction"),
         prompt_style=asked.text("prompt_style"),
         generation=dict(generation.raw),
+        status=next(
+            status
+            for status in STATUSES
+            if status == own.choice("status", STATUSES[:-1], asked.raw.get("status", "reconstructed"))
+        ),
     )
 
 
@@ -385,6 +404,13 @@ class _Tree:
             return Member(self.node(raw, where), weight)
         if "node" in raw:
             return Member(self._reference(_take(raw, where, ("node",), ("of", "weight"))), weight)
+        if "given" in raw:
+            return Member(
+                self._given(
+                    _take(raw, where, ("given",), ("label", "scale", "level", "weight", "task", "metric"))
+                ),
+                weight,
+            )
         if "task" in raw:
             return Member(
                 self._leaf(
@@ -419,6 +445,21 @@ class _Tree:
                 )
             )
         return nodes[name]
+
+    def _given(self, at: _At) -> Leaf:
+        name = f"{self._prefix}_{at.text('given')}"
+        return self._known(
+            Leaf(
+                name=name,
+                label=str(at.raw.get("label") or at.text("given")),
+                task=at.text("task") if "task" in at.raw else name,
+                metric=at.text("metric") if "metric" in at.raw else "score",
+                scale=at.number("scale", 1),
+                level=_level(at, "dataset"),
+                given=True,
+            ),
+            at.where,
+        )
 
     def _leaf(self, at: _At) -> Leaf:
         task, metric = at.text("task"), at.text("metric")

@@ -80,6 +80,7 @@ class Leaf:
         metric: The metric that counts.
         scale: The metric's best value.
         level: See `Level`.
+        given: Whether it can be given by hand (``report --scores``) and no group runs a task for it.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Leaf:
     metric: str
     scale: float = 1.0
     level: Level = "dataset"
+    given: bool = False
 
 
 @dataclass(frozen=True)

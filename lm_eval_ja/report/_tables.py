@@ -10,7 +10,7 @@ from typing import Any
 
 from lm_eval_ja._unicode import visible
 from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row
-from lm_eval_ja.protocols import Missing, Score
+from lm_eval_ja.protocols import Missing, Score, find_rules
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.results import Run
@@ -154,6 +154,9 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
                     line[f"{column.name}_high"] = interval.high if interval else None
             for task in row.run.tasks.values():
                 line |= {f"{task.task}_{turn}": task.values[turn] for turn in TURNS if turn in task.values}
+            line["statuses"] = "; ".join(
+                f"{name}={rules.status}" for name in row.run.tasks if (rules := find_rules(name))
+            )
             line["signature"] = signature_digest(row.run)
             line["signatures"] = "; ".join(f"{t.task}={t.signature_text}" for t in row.run.tasks.values())
             rows.append({name: _cell(value) for name, value in line.items()})
@@ -259,7 +262,12 @@ def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str,
             for d in leaderboard.differences
         ],
         "columns": {
-            column.name: {"label": column.label, "level": column.level, "scale": column.scale}
+            column.name: {
+                "label": column.label,
+                "level": column.level,
+                "scale": column.scale,
+                **({"status": rules.status} if (rules := find_rules(column.name)) else {}),
+            }
             for column in leaderboard.columns
         },
         "rows": rows,

@@ -48,7 +48,9 @@ def task_files(protocol: Protocol) -> dict[str, str]:
         contents[f"{protocol.prefix}.yaml"] = _instructions(protocol, protocol.instructions)
     else:
         contents |= {
-            f"_{node.name}.yaml": _group(node) for node in protocol.nodes() if node.protocol == protocol.name
+            f"_{node.name}.yaml": _group(node, protocol)
+            for node in protocol.nodes()
+            if node.protocol == protocol.name and _asked(node, protocol)
         }
     header = _HEADER.format(name=protocol.name)
     return {name: header + "".join(_lines(contents[name])) for name in sorted(contents)}
@@ -116,12 +118,30 @@ def _instructions(protocol: Protocol, rules: InstructionRules) -> dict[str, Any]
     }
 
 
-def _group(node: Node) -> dict[str, Any]:
+def _asked(node: Node, protocol: Protocol) -> list[str]:
+    """What a group runs.
+
+    Without what no task computes, and without datasets that anyone but their owners would be refused: these are named
+    on the command line beside the group, and count in reports all the same.
+    """
+    return list(
+        dict.fromkeys(
+            child.task if isinstance(child, Leaf) else child.name
+            for child in node.children
+            if (_asked(child, protocol) if isinstance(child, Node) else _can_be_had(child, protocol))
+        )
+    )
+
+
+def _can_be_had(leaf: Leaf, protocol: Protocol) -> bool:
+    rules = protocol.tasks.get(leaf.task)
+    return not leaf.given and (rules is None or rules.status != "own data")
+
+
+def _group(node: Node, protocol: Protocol) -> dict[str, Any]:
     return {
         "group": node.name,
-        "task": list(
-            dict.fromkeys(child.task if isinstance(child, Leaf) else child.name for child in node.children)
-        ),
+        "task": _asked(node, protocol),
         "aggregate_metric_list": [
             {"metric": "score", "aggregation": f"{_FUNCTION}lm_eval_ja.tasks.groups.score"}
         ],

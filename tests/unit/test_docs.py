@@ -276,6 +276,17 @@ def dataset_rows() -> list[str]:
     return rows
 
 
+def status_rows() -> list[str]:
+    """The rows of the table of statuses in docs/datasets.md."""
+    protocols = [own for own in map(load_protocol, protocol_names()) if own.tasks]
+    names = dict.fromkeys(rules.dataset for own in protocols for rules in own.tasks.values())
+    status = {(own.name, rules.dataset): rules.status for own in protocols for rules in own.tasks.values()}
+    rows = [f"| dataset | {' | '.join(own.name for own in protocols)} |"]
+    return rows + [
+        f"| {name} | {' | '.join(status.get((own.name, name), '') for own in protocols)} |" for name in names
+    ]
+
+
 def mtbench_rows() -> list[str]:
     """The rows of the second table of docs/datasets.md."""
     conversations = {name: find_conversation(name) for name in protocol_names()}
@@ -290,7 +301,7 @@ def mtbench_rows() -> list[str]:
     return rows
 
 
-@pytest.mark.parametrize("row", [*dataset_rows(), *mtbench_rows()])
+@pytest.mark.parametrize("row", [*dataset_rows(), *status_rows(), *mtbench_rows()])
 def test_the_tables_of_datasets_are_those_of_the_package(row: str) -> None:
     assert row in text_of(ROOT / "docs" / "datasets.md").splitlines()
 
@@ -333,4 +344,4 @@ def test_the_bibliography_is_well_formed() -> None:
 
 
 if __name__ == "__main__":
-    print(*dataset_rows(), "", *mtbench_rows(), sep="\n")  # noqa: T201  # the tables, to be pasted
+    print(*dataset_rows(), "", *status_rows(), "", *mtbench_rows(), sep="\n")  # noqa: T201  # the tables, to be pasted

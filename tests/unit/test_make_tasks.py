@@ -32,6 +32,16 @@ llm_jp_eval_jnli llm_jp_eval_jsem llm_jp_eval_jsick llm_jp_eval_jsquad llm_jp_ev
 llm_jp_eval_mc llm_jp_eval_mmluen llm_jp_eval_mr llm_jp_eval_mt llm_jp_eval_niilc llm_jp_eval_nli
 llm_jp_eval_qa llm_jp_eval_rc llm_jp_eval_wiki_coreference llm_jp_eval_wiki_dependency llm_jp_eval_wiki_ner
 llm_jp_eval_wiki_pas llm_jp_eval_wiki_reading llm_jp_eval_wikicorpus-e-to-j llm_jp_eval_wikicorpus-j-to-e
+llm_jp_eval_1_4 llm_jp_eval_1_4_aio llm_jp_eval_1_4_alt-e-to-j llm_jp_eval_1_4_alt-j-to-e
+llm_jp_eval_1_4_chabsa llm_jp_eval_1_4_commonsensemoralja llm_jp_eval_1_4_el llm_jp_eval_1_4_fa
+llm_jp_eval_1_4_he llm_jp_eval_1_4_jamp llm_jp_eval_1_4_janli llm_jp_eval_1_4_jcommonsenseqa
+llm_jp_eval_1_4_jemhopqa llm_jp_eval_1_4_jmmlu llm_jp_eval_1_4_jnli llm_jp_eval_1_4_jsem
+llm_jp_eval_1_4_jsick llm_jp_eval_1_4_jsquad llm_jp_eval_1_4_jsts llm_jp_eval_1_4_kuci
+llm_jp_eval_1_4_mawps llm_jp_eval_1_4_mc llm_jp_eval_1_4_mmlu_en llm_jp_eval_1_4_mr llm_jp_eval_1_4_mt
+llm_jp_eval_1_4_niilc llm_jp_eval_1_4_nli llm_jp_eval_1_4_qa llm_jp_eval_1_4_rc
+llm_jp_eval_1_4_wiki_coreference llm_jp_eval_1_4_wiki_dependency llm_jp_eval_1_4_wiki_ner
+llm_jp_eval_1_4_wiki_pas llm_jp_eval_1_4_wiki_reading llm_jp_eval_1_4_wikicorpus-e-to-j
+llm_jp_eval_1_4_wikicorpus-j-to-e
 nejumi nejumi_jaster nejumi_jaster_chabsa nejumi_jaster_el nejumi_jaster_fa nejumi_jaster_jamp
 nejumi_jaster_janli nejumi_jaster_jcommonsenseqa nejumi_jaster_jemhopqa nejumi_jaster_jnli
 nejumi_jaster_jsem nejumi_jaster_jsick nejumi_jaster_jsquad nejumi_jaster_jsts nejumi_jaster_mawps
@@ -41,6 +51,9 @@ nejumi_jaster_wiki_reading nejumi_mtbench nejumi_mtbench_2024 nejumi_mtbench_cod
 nejumi_mtbench_extraction nejumi_mtbench_humanities nejumi_mtbench_math nejumi_mtbench_reasoning
 nejumi_mtbench_roleplay nejumi_mtbench_stem nejumi_mtbench_writing
 """
+NOT_ASKED = {"llm_jp_eval_1_4_cg", "llm_jp_eval_1_4_sum"}
+"""Scores of which no task computes any member."""
+
 NAMES = set(_NAMES.split())
 """Names of tasks and groups, as they were before they were generated: commands and results of users hold them."""
 
@@ -173,10 +186,16 @@ def test_a_datasets_task_is_complete_and_says_what_its_protocol_says(path):
         "shots": raw.get("num_fewshot", 0),
         "generation": raw["generation_kwargs"],
     }
-    # Which selection of questions the protocol has, and which of the metrics counts, is asked of it at run time.
-    expected = {name: value for name, value in vars(rules).items() if name not in {"variant", "metric"}}
+    # Variant, status and which of the metrics counts are asked of the protocol at run time.
+    expected = {
+        name: value for name, value in vars(rules).items() if name not in {"variant", "metric", "status"}
+    }
     assert said == expected
-    assert {field.name for field in dataclasses.fields(DatasetRules)} - said.keys() == {"variant", "metric"}
+    assert {field.name for field in dataclasses.fields(DatasetRules)} - said.keys() == {
+        "variant",
+        "metric",
+        "status",
+    }
     assert raw.keys() <= {
         *("task", "class", "output_type", "num_fewshot", "generation_kwargs", "metadata", "jaster"),
     }
@@ -203,7 +222,14 @@ def test_a_group_has_the_members_of_its_score(path):
     node = find_node(raw["group"])
     assert node is not None
     assert node.protocol == path.parent.name
-    members = [child.task if isinstance(child, Leaf) else child.name for child in node.children]
+    rules = load_protocol(node.protocol).tasks
+    members = [
+        child.task if isinstance(child, Leaf) else child.name
+        for child in node.children
+        # What nobody is given on first use is in no group, nor is what no task computes.
+        if not isinstance(child, Leaf) or child.task not in rules or rules[child.task].status != "own data"
+        if child.name not in NOT_ASKED
+    ]
     assert raw["task"] == members
     assert raw["aggregate_metric_list"] == [{"metric": "score", "aggregation": SCORE}]
     assert {*members} <= NAMES
@@ -212,4 +238,5 @@ def test_a_group_has_the_members_of_its_score(path):
 def test_every_score_with_a_group_and_every_rule_has_a_file():
     for own in map(load_protocol, protocol_names()):
         assert own.tasks.keys() <= NAMES
-        assert {node.name for node in own.nodes()} <= NAMES
+        if own.tasks or own.conversation:
+            assert {node.name for node in own.nodes()} - NOT_ASKED <= NAMES

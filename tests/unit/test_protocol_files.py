@@ -26,6 +26,7 @@ from lm_eval_ja.protocols import (
     protocol_names,
     read_protocol,
 )
+from lm_eval_ja.tasks.generate import task_files
 
 ASKED = {
     "split": "test",
@@ -104,6 +105,23 @@ def test_a_dataset_may_be_asked_with_several_numbers_of_shots():
     }
     assert own.datasets == ("x", "y")
     assert parse(scores=tree("x@2shot")).tasks.keys() == {"mine_x_2shot", "mine_y"}
+
+
+def test_what_no_task_computes_is_missing_in_runs_and_in_no_group():
+    own = parse(
+        datasets={"x": {**X, "shots": 4}, "y": {**X, "status": "own data"}},
+        scores=tree("x", "y", {"name": "mine_z", "label": "Z", "members": [{"given": "hle", "scale": 10}]}),
+    )
+    (root,) = own.scores
+    assert root.leaves()[2] == Leaf("mine_hle", "hle", "mine_hle", "score", 10.0, given=True)
+    assert {rules.dataset: (rules.shots, rules.status) for rules in own.tasks.values()} == {
+        "x": (4, "reconstructed"),
+        "y": (0, "own data"),
+    }
+    files = task_files(own)
+    assert files.keys() == {"mine_x.yaml", "mine_y.yaml", "_mine.yaml"}
+    assert "- mine_x\n" in files["_mine.yaml"]
+    assert "mine_y" not in files["_mine.yaml"]
 
 
 def test_a_node_may_stand_in_several_trees_and_leaves_in_other_protocols():
