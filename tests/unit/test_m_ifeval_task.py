@@ -2,15 +2,15 @@
 
 import json
 from collections import Counter
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lm_eval_ja.analysis._leaderboards import own_tasks
 from lm_eval_ja.datasets import M_IFEVAL_JA_URL, Settings, instructions_of, load_m_ifeval, packaged
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics.m_ifeval import INSTRUCTION_IDS, METRICS, parse_instructions
-from lm_eval_ja.protocols import load_protocol
-from lm_eval_ja.tasks.generate import task_files
+from lm_eval_ja.protocols import load_protocol, parse_protocol
 from lm_eval_ja.tasks.m_ifeval import MIfevalTask
 
 CONFIG = {
@@ -65,12 +65,6 @@ def test_a_damaged_file_is_named(tmp_path, line, message):
         load_m_ifeval(data="sample", catalog=replace(packaged(), sample_files=tmp_path))
 
 
-def test_the_task_file_is_what_the_protocol_says():
-    folder = Path(__file__).parents[2] / "lm_eval_ja" / "tasks" / "m_ifeval_ja"
-    files = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert files == task_files(load_protocol("m_ifeval_ja"))
-
-
 def test_answers_become_verdicts_and_verdicts_every_metric():
     task = MIfevalTask(CONFIG)
     task.build_all_requests(limit=None, rank=0, world_size=1)
@@ -118,3 +112,22 @@ def test_a_missing_package_ends_the_run_before_it_generates(monkeypatch):
 def test_other_generation_settings_stand_in_the_signature():
     task = MIfevalTask({**CONFIG, "generation_kwargs": {**CONFIG["generation_kwargs"], "max_gen_toks": 64}})
     assert "gen:deviates:max_gen_toks=64" in task.signature()
+
+
+def test_a_negative_temperature_is_refused():
+    raw = {
+        "name": "x",
+        "title": "X",
+        "prefix": "x",
+        "instructions": {"dataset": "x", "max_new_tokens": 1, "temperature": -1},
+        "scores": [{"name": "x", "label": "X", "members": [{"task": "x", "metric": "instruction_strict"}]}],
+    }
+    with pytest.raises(DataError, match="temperature must be a number from 0, found -1"):
+        parse_protocol(raw, "x.yaml", load_protocol)
+
+
+def test_a_run_stands_on_the_leaderboard():
+    (leaf,) = load_protocol("m_ifeval_ja").leaves()
+    assert (leaf.task, leaf.metric) == ("m_ifeval_ja", "instruction_strict")
+    run = SimpleNamespace(tasks={"m_ifeval_ja": None, "nejumi_jaster_jnli": None})
+    assert own_tasks(run, load_protocol("m_ifeval_ja")) == ["m_ifeval_ja"]
