@@ -8,6 +8,9 @@ from typing import Protocol
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.prompts._templates import FEW_SHOT_TEMPLATE, PREAMBLE, PROMPT_TEMPLATE, Shot, Template
 
+ONLY_THE_ANSWER = "回答以外には何も含めないことを厳守してください。"
+"""What llm-jp-eval 2.1 adds to every instruction for base models (protocol constant, verified)."""
+
 Message = dict[str, str]
 """A chat message: ``role`` (``user`` or ``assistant``) and ``content``."""
 
@@ -76,6 +79,19 @@ class AlpacaStyle:
 
 
 @dataclass(frozen=True)
+class BaseModelStyle(AlpacaStyle):
+    """The template of llm-jp-eval 2.1 for base models: without shots it has one newline less, and none at its end."""
+
+    def text(self, instruction: str, shots: Sequence[Shot], question: str) -> str:
+        """See :class:`PromptStyle`."""
+        text = super().text(f"{instruction}\n{ONLY_THE_ANSWER}", shots, question)
+        if not shots:
+            head = len(text) - len(f"\n### 入力:\n{question}\n\n### 応答:")
+            text = text[: head - 1] + text[head:]
+        return text
+
+
+@dataclass(frozen=True)
 class ChatStyle:
     """Instruction, blank line, question: for chat-tuned models, whose template marks the turns."""
 
@@ -111,7 +127,7 @@ def make_style(
     """Build the style that the user's options ask for.
 
     Args:
-        prompt_style: ``alpaca`` (the protocol's) or ``chat``.
+        prompt_style: ``alpaca`` (most protocols'), ``chat`` or ``alpaca_2_1``.
         custom_prompt_template: The user's prompt, with ``{input}`` and, as wanted, ``{instruction}`` and
             ``{few_shots_text}``.
         custom_fewshots_template: The user's few-shot chunk, with ``{input}`` and ``{output}``.
@@ -119,6 +135,19 @@ def make_style(
     Raises:
         OptionError: Unknown style, malformed template, or options that contradict each other.
     """
+    if prompt_style == "alpaca_2_1":
+        if custom_prompt_template is not None or custom_fewshots_template is not None:
+            raise OptionError(
+                "prompt_style=alpaca_2_1 has a template of its own: add prompt_style=alpaca to yours"
+            )
+        usual = make_style()
+        assert isinstance(usual, AlpacaStyle)  # noqa: S101  # what it makes of no template
+        prompt = Template.parse(
+            PROMPT_TEMPLATE.rstrip("\n"),
+            option=prompt_style,
+            allowed={"instruction", "input", "few_shots_text"},
+        )
+        return BaseModelStyle(prompt, usual.few_shot, name=prompt_style)
     if prompt_style not in ("alpaca", "chat"):  # no set: JSON may hold what has no hash
         raise OptionError(f"prompt_style is {prompt_style!r}; it may be 'alpaca' (default) or 'chat'")
     custom = [text for text in (custom_prompt_template, custom_fewshots_template) if text is not None]

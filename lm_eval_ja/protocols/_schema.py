@@ -378,6 +378,8 @@ class _Tree:
         if not isinstance(at.raw["members"], list) or not at.raw["members"]:
             raise DataError(f"{where}: members must be a list of one or more, found {at.raw['members']!r}")
         members = tuple(self._member(member, where) for member in at.raw["members"])
+        if name in self._leaves:
+            raise DataError(f"{where}: a member below is called {name}, too: give one of them another name")
         labels = [member.child.label for member in members]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:

@@ -118,6 +118,8 @@ def test_what_no_task_computes_is_missing_in_runs_and_in_no_group():
         "x": (4, "reconstructed"),
         "y": (0, "own data"),
     }
+    with pytest.raises(DataError, match="a member below is called mine_hle, too"):
+        parse(scores=tree({"name": "mine_hle", "label": "HLE", "members": [{"given": "hle"}]}))
     files = task_files(own)
     assert files.keys() == {"mine_x.yaml", "mine_y.yaml", "_mine.yaml"}
     assert "- mine_x\n" in files["_mine.yaml"]
