@@ -154,6 +154,20 @@ class Protocol:
         parts = dict.fromkeys(part for root in self.scores for part in root.walk())
         return (part for part in parts if isinstance(part, Node))
 
+    def members_first(self) -> tuple[Node, ...]:
+        """The same means in an order in which each comes after all that it is made of."""
+        found: dict[Node, None] = {}
+
+        def visit(node: Node) -> None:
+            for child in node.children:
+                if isinstance(child, Node):
+                    visit(child)
+            found.setdefault(node)
+
+        for root in self.scores:
+            visit(root)
+        return tuple(found)
+
     def leaves(self) -> tuple[Leaf, ...]:
         """Every leaf of every tree, other protocols' included, once each."""
         return tuple(dict.fromkeys(leaf for root in self.scores for leaf in root.leaves()))

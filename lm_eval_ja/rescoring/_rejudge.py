@@ -138,7 +138,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
     if not written:
         return Rejudged(results, None, "; ".join(dict.fromkeys(reasons)))
     for name in protocol_names():
-        for node in reversed(tuple(load_protocol(name).nodes())):
+        for node in load_protocol(name).members_first():
             if node.name in results["group_subtasks"]:
                 put_group(results, node)
     samples_of: dict[str, Any] = {task: written.get(task, run.samples(task)) for task in run.ours}

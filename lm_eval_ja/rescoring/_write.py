@@ -52,7 +52,7 @@ def write_results(rescored: Rescored) -> Path:
     for dataset in rescored.datasets:
         _put_task(results, dataset, files[dataset.source.file], rescored)
     # Groups that hold a rescored task, members first: those of other protocols too where they have it as a member.
-    for node in reversed(tuple(load_protocol(rescored.protocol.name).nodes())):
+    for node in load_protocol(rescored.protocol.name).members_first():
         if node.protocol == rescored.protocol.name:
             put_group(results, node)
     results["rescored"] = {

@@ -26,7 +26,7 @@ def harness_results(protocol, leaves):
             value, stderr = leaves[leaf.name]
             entry = results.setdefault(leaf.task, {})
             entry |= {f"{leaf.metric},none": value, f"{leaf.metric}_stderr,none": stderr}
-    for node in reversed(tuple(protocol.nodes())):
+    for node in protocol.members_first():
         score = group_score(node.name, results)
         entry = results.setdefault(node.name, {})
         entry["score,none"] = score.value if isinstance(score, Score) else math.nan
