@@ -58,6 +58,11 @@ def add_parser(commands: Any) -> None:
     form.add_argument("--markdown", action="store_true", help="print Markdown tables")
     form.add_argument("--latex", action="store_true", help="print LaTeX tables (booktabs)")
     parser.add_argument(
+        "--export",
+        metavar="DIR",
+        help="write tables (CSV, Markdown, LaTeX) and, where Chromium or Chrome is installed, charts (SVG, PNG)",
+    )
+    parser.add_argument(
         "--models",
         metavar="FILE",
         help="models.yaml: size, licence, organisation, release and labels of models, to filter the ranking by",
@@ -93,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.paths:
         raise OptionError("name a folder of results, such as out/")
     from lm_eval_ja.analysis import analyse_runs
-    from lm_eval_ja.report import write_html
+    from lm_eval_ja.report import export, write_html
     from lm_eval_ja.results import read_runs
 
     if args.resamples < 0 or args.seed < 0:
@@ -102,13 +107,17 @@ def run(args: argparse.Namespace) -> int:
     runs = read_runs(args.paths, all_runs=args.all_runs)
     facts = _models(args.models, runs)
     _note_problems(runs)
-    analysis = analyse_runs(
-        runs, resamples=args.resamples, seed=args.seed, tokenizers=bool(args.output or args.json)
-    )
+    tokenizers = bool(args.output or args.export or args.json)
+    analysis = analyse_runs(runs, resamples=args.resamples, seed=args.seed, tokenizers=tokenizers)
     if args.output:
-        size = write_html(analysis, Path(args.output))
+        size = write_html(analysis, Path(args.output), facts)
         print(f"{args.output}: {len(runs.runs)} runs, {size / 1e6:.1f} MB", file=sys.stderr)
-    _print(args, analysis, facts, quiet=bool(args.output or settings))
+    if args.export:
+        files, why = export(analysis, Path(args.export), facts)
+        print(f"{args.export}: {', '.join(sorted(file.name for file in files))}", file=sys.stderr)
+        if why:
+            print(f"note: {visible(why)}", file=sys.stderr)
+    _print(args, analysis, facts, quiet=bool(args.output or args.export or settings))
     if settings:
         from lm_eval_ja.report import log_to_wandb
 
@@ -149,7 +158,7 @@ def _given_scores(args: argparse.Namespace) -> int:
 
     if args.scores is None or args.protocol is None:
         raise OptionError("--scores FILE and --protocol NAME go together")
-    if args.output or args.markdown or args.latex or args.wandb or args.models:
+    if args.output or args.export or args.markdown or args.latex or args.wandb or args.models:
         raise OptionError("--scores prints text, --csv or --json; leave out the other forms")
     protocol = load_protocol(args.protocol)
     given: dict[str, float] = {}

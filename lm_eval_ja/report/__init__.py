@@ -4,6 +4,7 @@ runs = read_runs(["out"])
 write_html(analyse_runs(runs), Path("report.html"))
 """
 
+from lm_eval_ja.report._export import export
 from lm_eval_ja.report._given import given_csv, given_json, given_lines
 from lm_eval_ja.report._grid import (
     Field,
@@ -28,6 +29,7 @@ __all__ = [
     "as_latex",
     "as_markdown",
     "escape_markdown",
+    "export",
     "given_csv",
     "given_json",
     "given_lines",

@@ -1,18 +1,31 @@
 """The data inside a report's HTML file.
 
-Two parts: the *core*, small, with every number of every table and chart and the outcome of every question; and one
-*block* per dataset with the texts, which the page unpacks when it needs them. Texts that runs share are in it once.
+Two parts: the *core*, small, with every number of every table and chart and the outcome of every question; and
+*blocks* with the texts, which the page unpacks when it needs them: one per dataset with the questions, and one per
+dataset and run with the answers. Texts that runs share are in the dataset's.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from hashlib import sha256
 from typing import Any
 
 import lm_eval_ja
-from lm_eval_ja.analysis import Analysis, Efficiency, Failures, Leaderboard, Outcome, Row
+from lm_eval_ja.analysis import (
+    RANKED,
+    Analysis,
+    Column,
+    Efficiency,
+    Failures,
+    Leaderboard,
+    Outcome,
+    Row,
+)
 from lm_eval_ja.protocols import Score
+from lm_eval_ja.report._models import Facts
+from lm_eval_ja.report._tables import TURNS, signature_digest
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 Json = dict[str, Any]
@@ -27,11 +40,12 @@ class Payload:
 
     Attributes:
         core: What the page needs at once.
-        blocks: Texts of each set of questions, by its id in ``core["sets"]``.
+        blocks: Texts, with names: the id of a set of questions in ``core["sets"]``, or ``<id>-<place of the run>`` for
+            a run's answers to them. Made one by one, for they are large together.
     """
 
     core: Json
-    blocks: Mapping[str, Json]
+    blocks: Iterator[tuple[str, Any]]
 
 
 @dataclass
@@ -48,7 +62,7 @@ class _Set:
     answers: dict[int, dict[str, tuple[Question, str]]] = field(default_factory=dict)
 
 
-def make_payload(analysis: Analysis) -> Payload:
+def make_payload(analysis: Analysis, facts: Mapping[str, Facts]) -> Payload:
     """Arrange an analysis for the page."""
     runs = analysis.runs.runs
     sets = _sets(runs, analysis.failures)
@@ -62,23 +76,24 @@ def make_payload(analysis: Analysis) -> Payload:
             {"kind": problem.kind, "path": str(problem.path), "text": problem.text}
             for problem in analysis.runs.problems
         ],
-        "runs": [_run(run, analysis) for run in runs],
+        "runs": [_run(run, analysis, facts.get(run.key)) for run in runs],
         "leaderboards": [_leaderboard(leaderboard, runs, analysis) for leaderboard in analysis.leaderboards],
         "sets": [_index(own) for own in sets],
     }
-    return Payload(core, {own.id: _block(own) for own in sets})
+    return Payload(core, (block for own in sets for block in _blocks(own)))
 
 
 # -------------------------------------------------------------------------------------------------- tables
 
 
-def _run(run: Run, analysis: Analysis) -> Json:
+def _run(run: Run, analysis: Analysis, facts: Facts | None) -> Json:
     failures = analysis.failures.get(run.key, {})
     tokens = analysis.tokens.get(run.key)
     tasks = run.tasks.values()
     return {
         "id": sha256(run.key.encode("utf-8", "surrogatepass")).hexdigest()[:8],
         "key": run.key,
+        "facts": asdict(facts) if facts else {},
         "date": run.date.strftime("%Y-%m-%d %H:%M") if run.date else None,
         "seconds": run.seconds,
         "backend": run.backend,
@@ -93,25 +108,13 @@ def _run(run: Run, analysis: Analysis) -> Json:
         "args": {str(name): str(value) for name, value in run.model_args.items()},
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in tasks},
-        "signature": _digest(run),
+        "signature": signature_digest(run),
         "failures": _failures(run, failures),
         "recovered": analysis.recovered.get(run.key, {}),
         "tokens": {"tokenizer": tokens.tokenizer, "total": tokens.total, "datasets": tokens.datasets}
         if isinstance(tokens, Efficiency)
         else {"why": tokens},
     }
-
-
-def _digest(run: Run) -> str:
-    """Eight digits that are equal where all signatures are."""
-    text = "\n".join(
-        f"{task.task} {task.signature_text}" for task in sorted(run.tasks.values(), key=_task_name)
-    )
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _task_name(task: TaskResult) -> str:
-    return task.task
 
 
 def _scope(task: TaskResult) -> str:
@@ -138,17 +141,9 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         "title": leaderboard.title,
         "number": leaderboard.number,
         "sample": leaderboard.is_sample,
+        "partial": leaderboard.partial,
         "primary": leaderboard.primary,
-        "columns": [
-            {
-                "name": column.name,
-                "label": column.label,
-                "level": column.level,
-                "scale": column.scale,
-                "parent": column.parent,
-            }
-            for column in leaderboard.columns
-        ],
+        "columns": [_column(column) for column in leaderboard.columns] + _turn_columns(leaderboard),
         "settings": dict(leaderboard.settings),
         "differences": [
             {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
@@ -156,6 +151,40 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         ],
         "rows": [_row(row, places[row.run.key], analysis) for row in leaderboard.rows],
     }
+
+
+def _column(column: Column) -> Json:
+    return {
+        "name": column.name,
+        "label": column.label,
+        "level": column.level,
+        "scale": column.scale,
+        "parent": column.parent,
+        "ranked": column.level in RANKED,
+    }
+
+
+def _turn_columns(leaderboard: Leaderboard) -> list[Json]:
+    """Columns that belong to no average: the mean rating of each turn of a task of conversations."""
+    scales = {column.name: column.scale for column in leaderboard.columns}
+    names = dict.fromkeys(
+        (task.task, turn)
+        for row in leaderboard.rows
+        for task in row.run.tasks.values()
+        for turn in TURNS
+        if task.task in scales and turn in task.values
+    )
+    return [
+        {
+            "name": f"{task}:{turn}",
+            "label": turn.replace("_", " "),
+            "level": "turn",
+            "scale": scales[task],
+            "parent": "",
+            "ranked": False,
+        }
+        for task, turn in names
+    ]
 
 
 def _row(row: Row, place: int, analysis: Analysis) -> Json:
@@ -169,6 +198,10 @@ def _row(row: Row, place: int, analysis: Analysis) -> Json:
             scores[name] = [score.value, *ends, score.stderr]
         else:
             missing[name] = [list(score.names), score.total]
+    for task in row.run.tasks.values():
+        for turn in TURNS:
+            if task.task in scores and turn in task.values:
+                scores[f"{task.task}:{turn}"] = [task.values[turn], None, None, task.stderrs.get(turn)]
     ranks = {name: [r.rank, r.low, r.high, r.runs] for name, r in own.ranks.items()} if own else {}
     return {"run": place, "rank": row.rank, "scores": scores, "missing": missing, "ranks": ranks}
 
@@ -216,6 +249,8 @@ def _index(own: _Set) -> Json:
     return {
         "id": own.id,
         "scope": own.scope,
+        "lines": first.metric == "set_f1",
+        "leaves": [f"{own.scope}_{category}" for category in categories] if first.turns else [own.scope],
         "dataset": own.dataset,
         "label": own.label,
         "sample": own.is_sample,
@@ -254,8 +289,12 @@ class _Texts:
             self.list.append(text)
         return self._places[text]
 
+    def known(self, text: str) -> int | str:
+        """The text's place if it is in the list, else the text."""
+        return self._places.get(text, text)
 
-def _block(own: _Set) -> Json:
+
+def _blocks(own: _Set) -> Iterator[tuple[str, Any]]:
     instructions, prompts = _Texts(), _Texts()
     block: Json = {
         "input": [question.input for question in own.questions.values()],
@@ -267,26 +306,38 @@ def _block(own: _Set) -> Json:
             [[turn.question, turn.reference] for turn in question.turns]
             for question in own.questions.values()
         ]
-    block["runs"] = {
-        str(place): [_said(answers[name][0], prompts) if name in answers else None for name in own.questions]
-        for place, answers in own.answers.items()
-    }
+    counts = Counter(
+        prompt
+        for answers in own.answers.values()
+        for question, _ in answers.values()
+        for prompt in _prompts(question)
+    )
+    for prompt, count in counts.items():
+        if count > 1:
+            prompts(prompt)
     block["instructions"] = instructions.list
     block["prompts"] = prompts.list
-    return block
+    yield own.id, block
+    for place, answers in own.answers.items():
+        said = [_said(answers[name][0], prompts) if name in answers else None for name in own.questions]
+        yield f"{own.id}-{place}", said
+
+
+def _prompts(question: Question) -> list[str]:
+    # The second prompt repeats the first answer: it is left to be read in the samples.
+    return [turn.prompt for turn in question.turns if turn.number == 1] or [question.prompt]
 
 
 def _said(question: Question, prompts: _Texts) -> list[Any]:
     if question.turns:
         return [_turn(turn, prompts) for turn in question.turns]
     prediction = None if question.prediction == question.output else question.prediction
-    return [prompts(question.prompt), question.output, prediction]
+    return [prompts.known(question.prompt), question.output, prediction]
 
 
 def _turn(turn: Turn, prompts: _Texts) -> list[Any]:
-    # The second prompt repeats the first answer: it is left to be read in the samples.
     return [
-        prompts(turn.prompt) if turn.number == 1 else None,
+        prompts.known(turn.prompt) if turn.number == 1 else None,
         turn.raw,
         None if turn.answer == turn.raw else turn.answer,
         turn.rating,

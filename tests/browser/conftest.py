@@ -49,7 +49,13 @@ class Page:
         self.driver.get("about:blank")
         self.logs()
         self.driver.get(path.as_uri() + hash_)
-        return self.wait(lambda: float(self.js("return document.documentElement.dataset.ready") or 0))
+        ready = self.wait(lambda: float(self.js("return document.documentElement.dataset.ready") or 0))
+        self.settle()
+        return ready
+
+    def settle(self) -> None:
+        """Wait until what is out of view is drawn, too."""
+        self.wait(lambda: self.js("return document.documentElement.dataset.pending") == "0")
 
     def js(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -71,6 +77,7 @@ class Page:
         element = self.one(selector)
         self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
         element.click()
+        self.settle()
 
     def text(self, selector: str) -> str:
         return str(self.js("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
@@ -87,11 +94,22 @@ class Page:
             selector,
             value,
         )
+        self.settle()
+
+    def only(self, name: str) -> None:
+        """Choose one dataset in the filter of questions."""
+        self.js(
+            "const own = [...document.querySelectorAll('#f-sets .tick')];"
+            "for (const e of own) { const i = e.querySelector('input');"
+            "if (i.checked !== e.textContent.startsWith(arguments[0] + ' (')) i.click(); }",
+            name,
+        )
+        self.settle()
 
     def found(self) -> int:
         """Number of questions that the question browser says it found, once it has settled."""
         first = self.wait(
-            lambda: (text := self.text("#found").split(" ")[0].replace(",", "")).isdigit() and text
+            lambda: (text := self.text("#found-text").split(" ")[0].replace(",", "")).isdigit() and text
         )
         return int(first)
 

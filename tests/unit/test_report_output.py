@@ -15,7 +15,8 @@ import pytest
 
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.cli import main
-from lm_eval_ja.report._html import embed_json, render_html
+from lm_eval_ja.report import write_html
+from lm_eval_ja.report._html import embed_json
 from lm_eval_ja.results import read_runs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
@@ -177,7 +178,9 @@ class _Page(HTMLParser):
 
 
 def page(folder) -> str:
-    return render_html(analyse_runs(read_runs([folder]), resamples=20))
+    path = folder / "page.html"
+    write_html(analyse_runs(read_runs([folder]), resamples=20), path)
+    return path.read_text(encoding="utf-8")
 
 
 def test_the_policy_allows_exactly_what_is_there(two):
@@ -217,6 +220,7 @@ def test_hostile_texts_do_not_end_their_blocks(tmp_path):
         None,
         "application/json",
         "text/plain",
+        "text/plain",
         None,
         None,
     ]
@@ -251,20 +255,26 @@ def test_the_charting_library_is_the_one_named():
     assert all((vendor / f"LICENSE-{name}.txt").is_file() for name in ("echarts", "zrender", "d3"))
 
 
+def _strings(language):
+    """Texts of the page by key."""
+    text = (resources.files("lm_eval_ja.report") / "assets" / f"strings.{language}.js").read_text(
+        encoding="utf-8"
+    )
+    found = re.findall(r"^  (\w+): (.*)$", text, re.MULTILINE)
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
 def test_both_languages_have_every_text():
-    text = (resources.files("lm_eval_ja.report") / "assets" / "strings.js").read_text(encoding="utf-8")
-    english, japanese = text.split("\n  ja: {")
-    keys = [re.findall(r"^    (\w+):", part, re.MULTILINE) for part in (english, japanese)]
-    assert keys[0] == keys[1]
-    assert len(set(keys[0])) == len(keys[0])
-    for key in keys[0]:
-        values = [re.search(rf"^    {key}: (.*)$", part, re.MULTILINE)[1] for part in (english, japanese)]
-        assert set(re.findall(r"\{\w+\}", values[0])) == set(re.findall(r"\{\w+\}", values[1])), key
+    english, japanese = _strings("en"), _strings("ja")
+    assert list(english) == list(japanese)
+    for key, text in english.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", japanese[key])), key
 
 
 def test_every_text_that_is_used_exists():
     assets = resources.files("lm_eval_ja.report") / "assets"
-    keys = set(re.findall(r"^    (\w+):", (assets / "strings.js").read_text(encoding="utf-8"), re.MULTILINE))
+    keys = set(_strings("en"))
     used = set(
         re.findall(r'data-t(?:-label)?="(\w+)"', (assets / "template.html").read_text(encoding="utf-8"))
     )

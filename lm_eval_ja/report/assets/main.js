@@ -11,12 +11,13 @@ function drawFrame() {
   const answers = runs.reduce((sum, run) => sum + run.logged, 0);
   $("subtitle").textContent = t("subtitle", { models: runs.length, questions: answers.toLocaleString(), date: core.generated });
   $("footer").textContent = t("footer", { version: core.version });
-  fill($("about-body"),
-    ...t("aboutText").map((text) => el("p", null, text.replace("{resamples}", core.resamples.toLocaleString()).replace("{seed}", core.seed))));
+  for (const host of document.querySelectorAll("[data-link]")) fill(host, linkButton(host.dataset.link));
+  fill($("about-body"), ...t("aboutText").map((text) => el("p", null, text.replace("{resamples}", core.resamples.toLocaleString()).replace("{seed}", core.seed))));
 }
 
 function drawNotices() {
-  const groups = Map.groupBy ? Map.groupBy(core.problems, (problem) => problem.kind) : grouped(core.problems);
+  const groups = new Map();
+  for (const problem of core.problems) groups.set(problem.kind, [...(groups.get(problem.kind) ?? []), problem]);
   fill($("notices"),
     leaderboard().sample ? el("p", { class: "banner" }, t("sampleBanner")) : null,
     core.problems.length ? el("details", { class: "notices" },
@@ -24,12 +25,6 @@ function drawNotices() {
       ...[...groups].map(([kind, problems]) => el("div", null,
         el("h3", null, t(`problem_${kind}`)),
         el("ul", null, ...problems.map((problem) => el("li", null, el("bdi", { class: "mono" }, label(problem.path, 300)), ": ", el("bdi", null, label(problem.text, 600)))))))) : null);
-}
-
-function grouped(problems) {
-  const groups = new Map();
-  for (const problem of problems) groups.set(problem.kind, [...(groups.get(problem.kind) ?? []), problem]);
-  return groups;
 }
 
 function applyTheme() {
@@ -48,29 +43,46 @@ $("theme").addEventListener("click", () => {
 });
 $("print").addEventListener("click", () => window.print());
 media.addEventListener("change", () => changed("theme"));
-$("failure-scope").addEventListener("change", (event) => {
-  state.scope = event.target.value;
-  changed("scope");
-});
-// Anchors scroll without touching the address, which holds the state of the page.
+// Anchors scroll without replacing the address, which holds the state of the page.
 for (const link of document.querySelectorAll('a[href^="#"]')) link.addEventListener("click", (event) => {
   event.preventDefault();
-  const target = $(link.getAttribute("href").slice(1));
-  target.scrollIntoView();
-  target.setAttribute("tabindex", "-1");
-  target.focus({ preventScroll: true });
+  const place = link.getAttribute("href").slice(1);
+  go(place);
+  $(place).setAttribute("tabindex", "-1");
+  $(place).focus({ preventScroll: true });
+  writeHash();
 });
 window.addEventListener("hashchange", () => {
-  const opened = readHash();
-  changed("leaderboard", "selected", "filter", "question");
-  if (opened) $("questions").scrollIntoView();
+  if (location.hash === hashOf()) return;
+  const place = readHash();
+  applyTheme();
+  changed("all", "link");
+  if (place) go(place, "instant");
 });
+// The place in the page is part of the address, too.
+const placesInView = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting && document.documentElement.dataset.ready) {
+    state.place = target.id === PLACES[0] ? "" : target.id;
+    writeHash();
+  }
+}, { rootMargin: "-25% 0px -70% 0px" });
 
-view(["language", "theme"], drawFrame);
-view(["leaderboard", "language"], drawNotices);
+view(document.body, ["language", "theme"], (changes) => {
+  if (changes.has("language") || changes.has("all")) drawFrame();
+  else $("theme").textContent = t({ auto: "themeAuto", light: "themeLight", dark: "themeDark" }[state.theme]);
+});
+view($("notices"), ["leaderboard", "language"], drawNotices);
 
-state.selected = topRuns(leaderboard(), 5);
-const opened = readHash();
+choose(topRuns(leaderboard(), 5));
+const place = readHash();
+applyTheme();
 changed("all");
-if (opened) $("questions").scrollIntoView({ behavior: "instant" });
+if (place) {
+  go(place, "instant");
+  settle(); // what is above the place has its height now
+  go(place, "instant");
+}
+for (const own of views) arrivals.observe(own.host);
+for (const name of PLACES) placesInView.observe($(name));
 document.documentElement.dataset.ready = String(Math.round(performance.now()));
+if (location.hash === "#export") exportAll();

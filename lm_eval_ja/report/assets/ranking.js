@@ -1,157 +1,166 @@
-// The ranking tables, one per leaderboard, the bar with the selected models, and the dialog with a run's settings.
+// The ranking tables, one per leaderboard, and the dialog with a run's settings.
 
-const levelRank = { overall: 0, average: 1, category: 2, dataset: 3 };
-const columnOf = (own, name) => own.columns.find((column) => column.name === name);
-
-/** Columns that the table shows: datasets only when asked for, or when there is nothing above them. */
-function shownColumns(own) {
-  const datasets = state.datasets || columnOf(own, own.primary).level === "dataset";
-  return own.columns.filter((column) => datasets || column.level !== "dataset");
-}
-
-function sortValue(row, name) {
-  const run = runs[row.run];
-  if (name === "model") return run.key.toLowerCase();
-  if (name === "seconds" || name === "asked" || name === "date" || name === "judge") return run[name];
-  if (name === "shots") return run.shots.join(",");
-  return row.scores[name]?.[0] ?? null;
-}
-
-function sortedRows(own) {
-  const { column, down } = state.sort;
-  const name = column ?? own.primary;
-  return [...own.rows].sort((a, b) => {
-    const [x, y] = [sortValue(a, name), sortValue(b, name)];
-    if (x === null || y === null) return (x === null) - (y === null); // what is missing stands last either way
-    const order = x < y ? -1 : x > y ? 1 : 0;
-    return down ? -order : order;
-  });
-}
+const tables = new Map(); // by leaderboard: its rows' elements, by run
 
 function header(own, name, text, properties = {}) {
-  const active = (state.sort.column ?? own.primary) === name;
-  const arrow = el("span", { class: "arrow", "aria-hidden": "true" }, active ? (state.sort.down ? "▼" : "▲") : "");
-  return el(
-    "th",
-    { scope: "col", "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : null, ...properties },
+  return el("th", { scope: "col", "data-column": name, ...properties },
     el("button", { type: "button", class: "sort", "data-sort": name, on: { click: () => {
+      const active = (state.sort.column ?? own.primary) === name;
       state.sort = active ? { column: name, down: !state.sort.down } : { column: name, down: name !== "model" };
       changed("sort");
-      document.querySelector(`#leaderboards [data-leaderboard="${core.leaderboards.indexOf(own)}"] [data-sort="${name}"]`)?.focus();
-    } } }, text, arrow),
-  );
+    } } }, text, el("span", { class: "arrow", "aria-hidden": "true" })));
 }
 
 function missingText([names, total]) {
   return t("missing", { what: names.map((name) => label(name)).join(", "), present: total - names.length, total });
 }
 
-function scoreCell(own, row, column, best) {
+function scoreCell(row, column, best) {
   const score = row.scores[column.name];
-  const classes = `score ${column.level}`;
+  const classes = `score${column.ranked ? " ranked" : ""}`;
   if (!score) {
-    const why = row.missing[column.name] ? missingText(row.missing[column.name]) : "";
-    return el("td", { class: `${classes} missing`, title: why }, el("span", { "aria-label": why }, "–"));
+    const why = row.missing[column.name] ? missingText(row.missing[column.name]) : t("notMeasured");
+    return el("td", { class: `${classes} missing`, title: why }, el("span", { "aria-hidden": "true" }, "–"), el("span", { class: "hidden" }, why));
   }
   const [value, low, high] = score;
   const title = low === null ? null : t("interval", { low: number(low, column.scale), high: number(high, column.scale) });
   const bar = { "--value": `${Math.max(0, Math.min(1, value / column.scale)) * 100}%` };
-  return el(
-    "td",
-    { class: `${classes}${value === best ? " best" : ""}`, title, vars: bar, "data-value": value },
+  return el("td", { class: `${classes}${value === best ? " best" : ""}`, title, vars: bar, "data-value": value },
     el("span", { class: "value" }, number(value, column.scale)),
-    column.level === "overall" || column.level === "average"
-      ? el("span", { class: "interval" }, low === null ? "" : `${number(low, column.scale)}–${number(high, column.scale)}`)
-      : null,
-  );
+    low === null ? null : el("span", { class: "interval" }, `${number(low, column.scale)}–${number(high, column.scale)}`));
 }
 
-function rankCell(own, row) {
-  const interval = row.ranks[own.primary];
-  const text = row.rank === null ? "–" : String(row.rank);
+/** The place in the score sorted by; its interval where all runs of the leaderboard are shown. */
+function rankCell(own, row, place) {
+  const column = rankingColumn(own);
+  const interval = isFiltered() || place === null ? null : row.ranks[column.name];
   const [, low, high, count] = interval ?? [];
-  const title = row.rank === null
-    ? t("noRank", { score: columnOf(own, own.primary).label })
-    : interval ? t("rankInterval", { rank: row.rank, low, high, runs: count }) : t("rankOnly", { rank: row.rank });
-  return el("td", { class: "rank", title }, el("span", { class: "value" }, text), interval ? el("span", { class: "interval" }, `${low}–${high}`) : null);
+  const title = place === null
+    ? t("noRank", { score: column.label })
+    : interval ? t("rankInterval", { rank: place, low, high, runs: count }) : isFiltered() ? t("rankShown", { rank: place, all: row.rank ?? "–" }) : t("rankOnly", { rank: place });
+  return el("td", { class: "rank", title }, el("span", { class: "value" }, place === null ? "–" : String(place)), interval ? el("span", { class: "interval" }, `${low}–${high}`) : null);
 }
 
 function modelCell(row) {
   const run = runs[row.run];
-  return el(
-    "th",
-    { scope: "row", class: "model" },
+  return el("th", { scope: "row", class: "model" },
     el("label", null,
-      el("input", { type: "checkbox", checked: state.selected.includes(row.run), "data-run": row.run, "aria-label": t("select", { model: label(run.key) }), on: { change: (event) => {
-        select(row.run, event.target.checked);
-      } } }),
-      state.selected.includes(row.run) ? swatch(row.run) : el("span", { class: "swatch off", "aria-hidden": "true" }),
-      modelName(run),
-    ),
-    el("span", { class: "chips" },
-      el("span", { class: "chip" }, label(run.backend)),
-      run.chat ? el("span", { class: "chip" }, t("chat")) : null,
-    ),
-  );
+      el("input", { type: "checkbox", checked: state.selected.includes(row.run), "data-run": row.run, "aria-label": t("select", { model: label(run.key) }), on: { change: (event) => select(row.run, event.target.checked) } }),
+      swatch(row.run),
+      modelName(run)),
+    el("span", { class: "chips" }, el("span", { class: "chip" }, label(run.backend)), run.chat ? el("span", { class: "chip" }, t("chat")) : null));
 }
 
 function select(run, on) {
-  const inLeaderboard = core.leaderboards.findIndex((own) => own.rows.some((row) => row.run === run));
   if (!leaderboard().rows.some((row) => row.run === run)) {
-    state.leaderboard = inLeaderboard;
-    state.selected = [];
+    state.leaderboard = core.leaderboards.findIndex((own) => own.rows.some((row) => row.run === run));
     state.sort = { column: null, down: true };
-    state.selected = on ? [run] : [];
+    choose(on ? [run] : []);
     changed("leaderboard", "selected");
   } else {
-    state.selected = on ? [...new Set([...state.selected, run])] : state.selected.filter((own) => own !== run);
+    choose(on ? [...state.selected, run] : state.selected.filter((own) => own !== run));
     changed("selected");
   }
-  document.querySelector(`#leaderboards input[data-run="${run}"]`)?.focus();
 }
 
-const topRuns = (own, most) => own.rows.slice(0, most).map((row) => row.run);
+const META_CELLS = {
+  size: (run) => sizeText(run.facts.size),
+  asked: (run) => run.asked.toLocaleString(),
+  seconds: (run) => duration(run.seconds),
+};
+
+function metaCell(place, name) {
+  const run = runs[place];
+  if (name === "signature") return el("td", null, el("button", { type: "button", class: "link mono", "aria-label": t("signatureOf", { model: label(run.key) }), on: { click: () => showRun(place) } }, run.signature));
+  if (name === "judge") return el("td", null, el("bdi", null, run.judge ? label(run.judge, 30) : "–"), run.unscored ? el("span", { class: "chip warn" }, `${t("unscored")} ${run.unscored}`) : null);
+  const text = META_CELLS[name]?.(run) ?? metaValue(run, name) ?? "–";
+  return el("td", { class: "num" }, el("bdi", null, label(text, 40)));
+}
+
+function differenceCell(row, found) {
+  if (row.run === state.baseline) return el("td", { class: "num difference" }, t("baselineHere"));
+  const one = found.get(row.run);
+  if (!one) return el("td", { class: "num difference" }, "–");
+  const { scale } = rankingColumn(leaderboard());
+  const sure = one.adjusted < 0.05;
+  return el("td", { class: `num difference${sure ? " sure" : ""}`, "data-p": one.p, "data-adjusted": one.adjusted, "data-difference": one.difference },
+    el("span", { class: "value" }, `${one.difference < 0 ? "" : "+"}${number(one.difference, scale)}${sure ? " *" : ""}`),
+    el("span", { class: "p" }, `p ${one.adjusted < 0.0001 ? "< 0.0001" : one.adjusted.toFixed(4)}`));
+}
 
 function leaderboardTable(own, index) {
   const columns = shownColumns(own);
+  const meta = shownMeta(own);
   const rows = sortedRows(own);
-  const best = Object.fromEntries(columns.map((column) => [
-    column.name, Math.max(...rows.map((row) => row.scores[column.name]?.[0] ?? -Infinity)),
-  ]));
-  const judged = own.rows.some((row) => runs[row.run].judge);
-  const primary = columnOf(own, own.primary).label;
+  const compared = index === state.leaderboard && state.baseline !== null;
+  const best = Object.fromEntries(columns.map((column) => [column.name, Math.max(...own.rows.map((row) => row.scores[column.name]?.[0] ?? -Infinity))]));
+  const found = compared ? againstBaseline(own, rows) : new Map();
+  const ranks = places(own, rows);
   const head = el("tr", null,
-    el("th", { scope: "col", class: "rank", title: t("rankTitle", { score: primary }) }, t("rank")),
+    el("th", { scope: "col", class: "rank", title: t("rankTitle", { score: rankingColumn(own).label }) }, t("rank")),
     header(own, "model", t("model"), { class: "model" }),
-    ...columns.map((column, number) => header(own, column.name, column.label, {
-      class: `score ${column.level}${number && columns[number - 1].parent !== column.parent ? " first" : ""}`,
-    })),
-    header(own, "asked", t("samples"), { title: t("samplesTitle"), class: "first" }),
-    header(own, "shots", t("shots")),
-    judged ? header(own, "judge", t("judge")) : null,
-    header(own, "seconds", t("time")),
-    header(own, "date", t("date")),
-    el("th", { scope: "col" }, t("signature")),
-  );
-  const body = rows.map((row) => {
-    const run = runs[row.run];
-    return el("tr", { class: state.selected.includes(row.run) ? "on" : "" },
-      rankCell(own, row),
-      modelCell(row),
-      ...columns.map((column) => scoreCell(own, row, column, best[column.name])),
-      el("td", { class: "num" }, run.asked.toLocaleString()),
-      el("td", { class: "num" }, run.shots.join(", ") || "0"),
-      judged ? el("td", null, el("bdi", null, run.judge ? label(run.judge, 30) : "–"), run.unscored ? el("span", { class: "chip warn" }, `${t("unscored")} ${run.unscored}`) : null) : null,
-      el("td", { class: "num" }, duration(run.seconds)),
-      el("td", { class: "num" }, run.date ?? "–"),
-      el("td", null, el("button", { type: "button", class: "link mono", "aria-label": t("signatureOf", { model: label(run.key) }), on: { click: () => showRun(row.run) } }, run.signature)),
-    );
-  });
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": leaderboardTitle(own, index) },
-    el("table", { class: "ranking", "data-leaderboard": index },
-      el("caption", { class: "hidden" }, leaderboardTitle(own, index)),
-      el("thead", null, head),
-      el("tbody", null, ...body)));
+    compared ? el("th", { scope: "col", class: "difference", title: t("differenceTitle") }, t("differenceFrom", { model: shortName(runs[state.baseline]) })) : null,
+    ...columns.map((column, at) => header(own, column.name, column.label, { class: `score${column.ranked ? " ranked" : ""}${at && columns[at - 1].parent !== column.parent ? " first" : ""}` })),
+    ...meta.map((name, at) => (name === "signature" ? el("th", { scope: "col" }, t("meta_signature")) : header(own, name, t(`meta_${name}`), { title: name === "asked" ? t("samplesTitle") : null, class: at ? null : "first" }))));
+  const elements = new Map(own.rows.map((row) => [row.run, el("tr", { class: state.selected.includes(row.run) ? "on" : "" },
+    rankCell(own, row, ranks.get(row.run) ?? null),
+    modelCell(row),
+    compared ? differenceCell(row, found) : null,
+    ...columns.map((column) => scoreCell(row, column, best[column.name])),
+    ...meta.map((name) => metaCell(row.run, name)))]));
+  const table = el("table", { class: `ranking${state.intervals ? " with-intervals" : ""}`, "data-leaderboard": index },
+    el("caption", { class: "hidden" }, leaderboardTitle(own, index)),
+    el("thead", null, head),
+    el("tbody", null, ...rows.map((row) => elements.get(row.run))));
+  tables.set(index, { table, elements });
+  markSorted(own, table);
+  return el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": t("rankingOf", { title: leaderboardTitle(own, index) }) }, table);
+}
+
+function markSorted(own, table) {
+  const name = state.sort.column ?? own.primary;
+  for (const cell of table.tHead.rows[0].cells) {
+    const active = cell.dataset.column === name;
+    if (active) cell.setAttribute("aria-sort", state.sort.down ? "descending" : "ascending");
+    else cell.removeAttribute("aria-sort");
+    const arrow = cell.querySelector(".arrow");
+    if (arrow) arrow.textContent = active ? (state.sort.down ? "▼" : "▲") : "";
+  }
+}
+
+/** Put the rows that are there into another order, with the places they then have. */
+function reorder(own, index) {
+  const { table, elements } = tables.get(index);
+  const rows = sortedRows(own);
+  const ranks = places(own, rows);
+  table.tHead.rows[0].cells[0].title = t("rankTitle", { score: rankingColumn(own).label });
+  for (const row of rows) elements.get(row.run).cells[0].replaceWith(rankCell(own, row, ranks.get(row.run)));
+  if (state.baseline !== null && index === state.leaderboard) {
+    const found = againstBaseline(own, rows);
+    for (const row of rows) elements.get(row.run).querySelector(".difference")?.replaceWith(differenceCell(row, found));
+  }
+  const body = table.tBodies[0];
+  const wanted = rows.map((row) => elements.get(row.run));
+  if (wanted.length !== body.rows.length || wanted.some((element, at) => body.rows[at] !== element)) {
+    const focused = document.activeElement;
+    body.replaceChildren(...wanted);
+    if (body.contains(focused)) focused.focus({ preventScroll: true });
+  }
+  markSorted(own, table);
+}
+
+/** Show in the rows which runs are selected. */
+function markSelected(index) {
+  for (const [run, element] of tables.get(index).elements) {
+    const on = index === state.leaderboard && state.selected.includes(run);
+    const wanted = on ? ownColour(run) : "var(--faint)";
+    const own = element.querySelector(".swatch");
+    if (element.classList.contains("on") === on && own.style.getPropertyValue("--own") === wanted) continue;
+    element.classList.toggle("on", on);
+    element.querySelector("input").checked = on;
+    own.classList.toggle("off", !on);
+    own.style.setProperty("--own", wanted);
+  }
 }
 
 function leaderboardTitle(own, index) {
@@ -159,82 +168,95 @@ function leaderboardTitle(own, index) {
   return `${own.title}${several}`;
 }
 
-function settingsLine(own) {
-  const names = ["n", "shots", "style", "gen", "judge", "judge_prompts", "judge_repeats", "split"];
-  return names.filter((name) => own.settings[name]).map((name) => `${name} ${label(own.settings[name], 60)}`).join(" · ");
-}
+const SETTINGS = ["n", "shots", "style", "gen", "judge", "judge_prompts", "judge_repeats", "split"];
+const settingsLine = (own) => SETTINGS.filter((name) => own.settings[name]).map((name) => `${name} ${label(own.settings[name], 60)}`).join(" · ");
 
 function differences(own) {
   return el("div", { class: "differs" },
     el("strong", null, t("incomparable")),
-    el("ul", null, ...own.differences.map((difference) => el("li", null, t(difference.tasks > 1 ? "differsIn" : "differs", {
-      setting: difference.setting, here: label(difference.here, 120), there: label(difference.there, 120), tasks: difference.tasks,
+    el("ul", null, ...own.differences.map((one) => el("li", null, t(one.tasks > 1 ? "differsIn" : "differs", {
+      setting: one.setting, here: label(one.here, 120), there: label(one.there, 120), tasks: one.tasks,
     })))));
 }
 
-function drawLeaderboards() {
-  fill($("leaderboards"), ...core.leaderboards.map((own, index) => el("div", { class: `leaderboard${index === state.leaderboard ? " current" : ""}` },
+/** The ranking as a table to take away. CSV gets the numbers as they are. */
+function rankingData(own, index) {
+  const columns = shownColumns(own);
+  const meta = shownMeta(own);
+  const rows = sortedRows(own);
+  const ranks = places(own, rows);
+  return {
+    title: leaderboardTitle(own, index),
+    head: [t("model"), t("rank"), ...columns.map((column) => column.label), ...meta.map((name) => t(`meta_${name}`))],
+    rows: rows.map((row) => [runs[row.run].facts.name || runs[row.run].key, String(ranks.get(row.run) ?? "–"), ...columns.map((column) => spanText(row.scores[column.name], column.scale, state.intervals || column.ranked)), ...meta.map((name) => META_CELLS[name]?.(runs[row.run]) ?? metaValue(runs[row.run], name) ?? "–")]),
+  };
+}
+
+const spanText = (score, scale, interval = true) => (score ? `${number(score[0], scale)}${score[1] === null || !interval ? "" : ` (${number(score[1], scale)}–${number(score[2], scale)})`}` : "–");
+
+function drawLeaderboard(own, index, host) {
+  host.className = `leaderboard${index === state.leaderboard ? " current" : ""}`;
+  const shown = sortedRows(own).length;
+  fill(host,
     el("div", { class: "leaderboard-head" },
       el("h3", null, leaderboardTitle(own, index), own.sample ? el("span", { class: "chip warn" }, "sample") : null),
       el("span", { class: "muted mono" }, settingsLine(own)),
+      el("span", { class: "shown muted", role: "status" }, isFiltered() ? t("shownRows", { n: shown, total: own.rows.length }) : ""),
       el("span", { class: "grow" }),
-      core.leaderboards.length > 1 ? el("button", { type: "button", class: "quiet", "aria-pressed": index === state.leaderboard ? "true" : "false", on: { click: () => showLeaderboard(index) } }, t(index === state.leaderboard ? "leaderboardShown" : "useLeaderboard")) : null,
-      index === 0 ? el("button", { type: "button", class: "quiet", id: "datasets", "aria-pressed": String(state.datasets), on: { click: () => {
-        state.datasets = !state.datasets;
-        changed("datasets");
-        $("datasets").focus();
-      } } }, t(state.datasets ? "showCategories" : "showDatasets")) : null,
-    ),
+      core.leaderboards.length > 1 ? quiet(t(index === state.leaderboard ? "leaderboardShown" : "useLeaderboard"), () => showLeaderboard(index), { "aria-pressed": String(index === state.leaderboard) }) : null,
+      tableTools(() => rankingData(own, index))),
     own.differences.length ? differences(own) : null,
-    leaderboardTable(own, index))));
+    leaderboardTable(own, index));
 }
 
 function showLeaderboard(index) {
   state.leaderboard = index;
   state.sort = { column: null, down: true };
-  state.selected = topRuns(leaderboard(), 5);
+  choose(topRuns(leaderboard(), 5));
   state.scope = "";
+  state.baseline = null;
   changed("leaderboard", "selected");
 }
 
-function drawSelection() {
-  const chips = state.selected.map((run) => el("button", { type: "button", class: "chip pick", title: label(runs[run].key, 300), on: { click: () => select(run, false) } },
-    swatch(run), el("bdi", null, shortName(runs[run])), el("span", { "aria-hidden": "true" }, "×")));
-  const all = leaderboard().rows.map((row) => row.run);
-  const button = (text, chosen) => el("button", { type: "button", class: "quiet", on: { click: () => {
-    state.selected = chosen;
-    changed("selected");
-  } } }, text);
-  fill($("selection"),
-    el("span", { class: "muted" }, t("compare")),
-    ...(chips.length ? chips : [el("span", null, t("none"))]),
-    el("span", { class: "grow" }),
-    all.length > 5 ? button(t("top"), topRuns(leaderboard(), 5)) : null,
-    button(t("all"), all),
-    button(t("clear"), []));
+for (const [index, own] of core.leaderboards.entries()) {
+  const host = el("div", { class: "leaderboard" });
+  $("leaderboards").append(host);
+  view(host, ["leaderboard", "selected", "sort", "rows", "columns", "chosen columns", "intervals", "baseline", "language"], (changes) => {
+    const only = (...parts) => tables.has(index) && [...changes].every((part) => parts.includes(part));
+    if (only("intervals")) tables.get(index).table.classList.toggle("with-intervals", state.intervals);
+    else if (only("selected")) markSelected(index);
+    else if (only("sort")) reorder(own, index);
+    else if (only("rows", "sort")) {
+      reorder(own, index);
+      host.querySelector(".shown").textContent = isFiltered() ? t("shownRows", { n: sortedRows(own).length, total: own.rows.length }) : "";
+    } else {
+      const focused = document.activeElement?.dataset?.sort;
+      drawLeaderboard(own, index, host);
+      if (focused && document.activeElement === document.body) host.querySelector(`[data-sort="${CSS.escape(focused)}"]`)?.focus();
+    }
+  });
 }
+
+// ------------------------------------------------------------------------------------------------- one run
 
 function showRun(place) {
   const run = runs[place];
-  const rows = (entries) => el("table", { class: "plain" }, el("tbody", null, ...entries.map(([name, value]) => el("tr", null, el("th", { scope: "row" }, name), el("td", null, el("bdi", { class: "mono" }, label(value, 2000)))))));
+  const rows = (name, entries) => el("table", { class: "plain" }, el("caption", { class: "hidden" }, name), el("tbody", null, ...entries.map(([first, value]) => el("tr", null, el("th", { scope: "row" }, first), el("td", null, el("bdi", { class: "mono" }, label(value, 2000)))))));
   const dialog = $("dialog");
   fill(dialog,
     el("h2", { id: "dialog-h" }, el("bdi", null, label(run.key, 300))),
-    rows([
+    rows(t("settings"), [
       [t("backend"), run.backend],
-      [t("date"), run.date ?? "–"],
-      [t("time"), duration(run.seconds)],
+      [t("meta_date"), run.date ?? "–"],
+      [t("meta_seconds"), duration(run.seconds)],
       ["lm-eval", run.lmEval],
       ...(run.limit === null ? [] : [["--limit", String(run.limit)]]),
       ...Object.entries(run.args).map(([name, value]) => [label(name), value]),
     ]),
     el("h3", null, t("signatures")),
-    rows(Object.entries(run.signatures)),
+    rows(t("signatures"), Object.entries(run.signatures)),
     el("h3", null, t("files")),
     el("ul", { class: "mono" }, ...run.files.map((file) => el("li", null, label(file, 500)))),
     el("form", { method: "dialog" }, el("button", { class: "primary" }, t("close"))));
   dialog.showModal();
 }
-
-view(["leaderboard", "selected", "sort", "datasets", "language", "theme"], drawLeaderboards);
-view(["leaderboard", "selected", "language", "theme"], drawSelection);
