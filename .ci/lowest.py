@@ -21,7 +21,7 @@ def main() -> int:
     pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for requirement in (*project["dependencies"], *extras["judge"], *extras["wandb"]):
+    for requirement in (*project["dependencies"], *extras["judge"], *extras["wandb"], *extras["ifeval"]):
         found = _REQUIREMENT.fullmatch(requirement)
         if found is None:
             sys.exit(f"{requirement!r} in pyproject.toml has no lower bound that can be installed")

@@ -32,6 +32,7 @@ DATA_MAY_BE_IN = (
     "lm_eval_ja/datasets/sample/",
     "lm_eval_ja/report/vendor/",  # licences
     "tests/golden/",
+    "tests/fuzz/seeds/",  # replies of judges that once broke a run
     "examples/sample_answers.jsonl",
 )
 
@@ -87,7 +88,7 @@ def look_into_wheel(wheel: Path, tracked: set[str]) -> dict[str, int]:
     same(wheel.name, set(files), {*package, "lm_eval_ja.pth", *(f"{info}/{name}" for name in metadata)})
     for needed in (
         "lm_eval_ja/py.typed",
-        "lm_eval_ja/tasks/nejumi/_nejumi.yaml",
+        "lm_eval_ja/tasks/neo/_nejumi.yaml",
         "lm_eval_ja/report/assets/template.html",
     ):
         if needed not in files:

@@ -182,7 +182,7 @@ def test_a_wheel_in_a_fresh_environment(wheel, tmp_path, sample_answers):
     assert "lm_eval_ja.pth" in names
     assert "lm_eval_ja/py.typed" in names
     assert any(name.endswith("sample/README.md") for name in names)
-    assert any(name.endswith("tasks/nejumi/jaster/jnli.yaml") for name in names)
+    assert any(name.endswith("tasks/neo/nejumi_jaster_jnli.yaml") for name in names)
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     site = Path(

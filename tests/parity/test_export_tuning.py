@@ -82,4 +82,6 @@ def test_what_could_not_be_checked_is_said(safe: tuple[Path, Manifest]) -> None:
         ("jnli", "dev"),
         ("jsquad", "dev"),
         *((name, split) for name in ("alt-e-to-j", "alt-j-to-e") for split in ("test", "dev")),
+        # Of llm-jp-eval 1.4.1, which only their owners have here.
+        *((name, split) for name in ("aio", "kuci", "mmlu_en") for split in ("test", "dev")),
     }
