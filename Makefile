@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test fuzz clean
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,10 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/pytest -q -p no:cacheprovider --doctest-modules --ignore=lm_eval_ja/adapters lm_eval_ja
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# An hour of each fuzz test; `make test` gives each a moment.
+fuzz: $(VENV)/.test
+	LM_EVAL_JA_FUZZ_SECONDS=3600 $(BIN)/pytest --timeout 0 tests/fuzz
 
 clean:
 	rm -rf $(VENV) out
