@@ -115,6 +115,12 @@ def _load(path: str) -> tuple["Run", list[str]]:
     from lm_eval_ja.results import read_runs
 
     found = read_runs([path])
+    if len({run.model for run in found.runs}) == 1 < len(found.runs):
+        files = sorted(str(run.files[0]) for run in found.runs)
+        raise OptionError(
+            f"{path} holds {len(found.runs)} runs of one model with different settings: give one of the files "
+            f"({', '.join(files)})"
+        )
     if len(found.runs) > 1:
         folders = sorted({str(run.files[0].parent) for run in found.runs})
         raise OptionError(

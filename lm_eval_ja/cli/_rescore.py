@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.cli._prepare import print_table
+from lm_eval_ja.errors import DataError
 from lm_eval_ja.protocols import load_protocol, protocol_names
 
 if TYPE_CHECKING:
@@ -77,7 +78,14 @@ def run(args: argparse.Namespace) -> int:
             print(f"- {problem.path}: {problem.text}")
     wrong = False
     for found in runs.runs:
-        rescored = rescore(found, args.protocol, metrics=args.metric, comet=comet)
+        try:
+            rescored = rescore(found, args.protocol, metrics=args.metric, comet=comet)
+        except DataError as error:
+            if len(runs.runs) == 1:
+                raise
+            print(f"- {found.key} is left out: {error}")
+            wrong = True
+            continue
         _show(rescored)
         if args.write:
             print(f"written: {write_results(rescored)}")

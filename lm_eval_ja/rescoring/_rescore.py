@@ -163,6 +163,11 @@ def _dataset(
     source: TaskResult, rules: DatasetRules, metrics: Sequence[str], comet: Comet, notes: list[str]
 ) -> DatasetRescore:
     questions = source.questions
+    if source.metric not in METRICS:
+        raise DataError(
+            f"{source.file}: {source.task} is scored by {source.metric!r}, which this version doesn't know: the file "
+            "was edited, or made by a newer version"
+        )
     path = [(source.metric, _normalization(source), "")]
     path += [(source.metric, steps, what) for steps, what in _ways(path[0][1], rules.normalization)]
     if rules.metrics[0] != source.metric:

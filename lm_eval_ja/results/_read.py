@@ -73,9 +73,7 @@ class _Assembly:
     def takes(self, file: _File) -> bool:
         """Whether the file's tasks agree with those that are here, or are others."""
         return self.settings == file.settings and all(
-            _identity(self.tasks[name][1]) == _identity(task)
-            for name, task in file.tasks.items()
-            if name in self.tasks
+            _agree(self.tasks[name][1], task) for name, task in file.tasks.items() if name in self.tasks
         )
 
     def add(self, file: _File) -> bool:
@@ -88,9 +86,19 @@ class _Assembly:
         return used
 
 
-def _identity(task: TaskResult) -> tuple[object, ...]:
+def _agree(first: TaskResult, second: TaskResult) -> bool:
+    """Whether two results of a task are of one kind; answers that nobody judged agree with their judged ones."""
+    judged = first.score is not None and second.score is not None
+    return _identity(first, judged=judged) == _identity(second, judged=judged)
+
+
+def _identity(task: TaskResult, *, judged: bool) -> tuple[object, ...]:
     """What tells results of other settings from older results; the package's version alone makes no other result."""
-    fields = {name: value for name, value in task.signature.items() if name != "version"}
+    fields = {
+        name: value
+        for name, value in task.signature.items()
+        if name != "version" and (judged or not name.startswith("judge"))
+    }
     return task.version, tuple(sorted(fields.items()))
 
 

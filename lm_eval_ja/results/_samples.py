@@ -32,7 +32,10 @@ def number(value: Any) -> float | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def read_samples(
@@ -59,7 +62,15 @@ def read_samples(
         if sample is not None:
             try:
                 question = _question(sample, dataset, category, metric, pool)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
+            except (
+                KeyError,
+                TypeError,
+                ValueError,
+                IndexError,
+                AttributeError,
+                RecursionError,
+                OverflowError,
+            ):
                 question = None
         if question is None:
             broken.append(line_number)

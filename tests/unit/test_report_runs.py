@@ -289,3 +289,13 @@ def test_numbers_read_for_a_correlation_are_no_scores(tmp_path):
     s.write_run(tmp_path, [s.task("jsts", "pearson", lines)])
     (question,) = read_runs([tmp_path]).runs[0].questions().values()
     assert question.score is None
+
+
+def test_answers_that_were_judged_later_are_one_run_with_the_unjudged(tmp_path):
+    talk = s.conversation("mtbench-1", "coding", ["a", "b"], [8, 6])
+    s.write_run(
+        tmp_path, [s.mtbench([talk], {"score": float("nan")}, judge="none")], date="2026-11-01T10-00-00.0"
+    )
+    s.write_run(tmp_path, [s.mtbench([talk], {"score": 7.0})], date="2026-11-02T10-00-00.0")
+    (run,) = read_runs([tmp_path]).runs
+    assert run.tasks["nejumi_mtbench"].score.value == 7.0
