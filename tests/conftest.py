@@ -37,3 +37,9 @@ def spec() -> Path:
 def real_cache(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Cache folder that the session's real-data tests share, so that each dataset is converted once."""
     return tmp_path_factory.mktemp("real-cache")
+
+
+@pytest.fixture(autouse=True)
+def _no_width_of_the_runners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of pytest-xdist have the width of the terminal that started them in ``COLUMNS``."""
+    monkeypatch.delenv("COLUMNS", raising=False)
