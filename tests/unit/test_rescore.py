@@ -252,7 +252,7 @@ def test_what_is_written_beside_a_run_doubles_neither_answers_nor_time(neo, prot
     def payload() -> dict:
         capsys.readouterr()
         analysis = analyse_runs(read_runs([neo]), resamples=50)
-        return make_payload(analysis).core
+        return make_payload(analysis, {}).core
 
     before = payload()
     (own,) = before["runs"]
