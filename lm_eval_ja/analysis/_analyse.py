@@ -23,7 +23,7 @@ class Analysis:
         leaderboards: Runs that may be ranked together.
         intervals: Bootstrap intervals, by the run's key.
         failures: Outcomes by the run's key and the task's name.
-        recovered: Scores if the form of every answer were forgiven, by the run's key and the column's name.
+        lenient: Scores if the form of every answer were forgiven, by the run's key and the column's name.
         tokens: Token efficiency by the run's key, or why there is none.
         seed: Seed of the bootstrap.
         resamples: Its number of resamples.
@@ -33,7 +33,7 @@ class Analysis:
     leaderboards: tuple[Leaderboard, ...]
     intervals: Mapping[str, RunIntervals]
     failures: Mapping[str, Mapping[str, Failures]]
-    recovered: Mapping[str, Mapping[str, float]]
+    lenient: Mapping[str, Mapping[str, float]]
     tokens: Mapping[str, Efficiency | str]
     seed: int
     resamples: int
@@ -72,18 +72,18 @@ def analyse_runs(
         leaderboards=leaderboards,
         intervals=bootstrap_intervals(runs, resamples=resamples, seed=seed) if resamples else {},
         failures=failures,
-        recovered={run.key: _recovered(run, failures[run.key]) for run in runs.runs},
+        lenient={run.key: _lenient_scores(run, failures[run.key]) for run in runs.runs},
         tokens=tokens,
         seed=seed,
         resamples=resamples,
     )
 
 
-def _recovered(run: Run, failures: Mapping[str, Failures]) -> dict[str, float]:
-    """The run's scores with every dataset's replaced by its recovered score."""
+def _lenient_scores(run: Run, failures: Mapping[str, Failures]) -> dict[str, float]:
+    """The run's scores with every dataset's replaced by its lenient score."""
     tasks = {
-        name: replace(task, score=Score(own.recovered), values={**task.values, task.metric: own.recovered})
-        if (own := failures.get(name)) is not None and own.recovered is not None
+        name: replace(task, score=Score(own.lenient), values={**task.values, task.metric: own.lenient})
+        if (own := failures.get(name)) is not None and own.lenient is not None
         else task
         for name, task in run.tasks.items()
     }

@@ -31,7 +31,7 @@ class Outcome(str, Enum):
     """Full score."""
     PARTIAL = "partial"
     """Measured by overlap, `PARTLY` or more."""
-    BREACH = "breach"
+    FORMAT_ERROR = "breach"
     """The right answer, with text around it or in another form than asked."""
     TRUNCATED = "truncated"
     """Cut off at the token limit before a right answer."""
@@ -53,12 +53,12 @@ class Finding:
 
     Attributes:
         outcome: Its class.
-        recovered: Score if the form were forgiven, never below the score; None for MT-Bench and unscored.
+        lenient: Score if the form were forgiven, never below the score; None for MT-Bench and unscored.
         form: Whether the prediction has the form asked for; None where the dataset defines none.
     """
 
     outcome: Outcome
-    recovered: float | None
+    lenient: float | None
     form: bool | None
 
 
@@ -70,7 +70,7 @@ class Failures:
         dataset: The dataset.
         counts: Number of questions by outcome.
         score: Mean score; None if nothing is scored.
-        recovered: Mean score if the form were forgiven; None for MT-Bench.
+        lenient: Mean score if the form were forgiven; None for MT-Bench.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
         findings: What was found about each question, in the order of ``TaskResult.questions``.
     """
@@ -78,7 +78,7 @@ class Failures:
     dataset: str
     counts: Mapping[Outcome, int]
     score: float | None
-    recovered: float | None
+    lenient: float | None
     compliance: float | None
     findings: tuple[Finding, ...]
 
@@ -115,13 +115,13 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
         for question, number in zip(task.questions, tokens, strict=True)
     )
     scored = [q.score for q in task.questions if q.score is not None]
-    recovered = [finding.recovered for finding in findings if finding.recovered is not None]
+    lenient = [finding.lenient for finding in findings if finding.lenient is not None]
     forms = [finding.form for finding in findings if finding.form is not None]
     return Failures(
         dataset=task.dataset,
         counts={outcome: n for outcome in Outcome if (n := sum(f.outcome is outcome for f in findings))},
         score=fmean(scored) if scored else None,
-        recovered=fmean(recovered) if recovered else None,
+        lenient=fmean(lenient) if lenient else None,
         compliance=fmean(forms) if forms else None,
         findings=findings,
     )
@@ -150,20 +150,20 @@ def _answer(question: Question, steps: Sequence[str] | None, tokens: int | None)
     form = format_ok(question.dataset, question.prediction)
     if question.score is None:
         return Finding(Outcome.UNSCORED, None, form)
-    recovered = max(question.score, _lenient_score(question, steps))
-    return Finding(_outcome(question, recovered, tokens), recovered, form)
+    lenient = max(question.score, _lenient_score(question, steps))
+    return Finding(_outcome(question, lenient, tokens), lenient, form)
 
 
-def _outcome(question: Question, recovered: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
+def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
     best = _best(question.metric)
-    score, recovered = (question.score or 0.0) / best, recovered / best
+    score, lenient = (question.score or 0.0) / best, lenient / best
     overlap = question.metric != "exact_match"
     if score >= 1.0:
         return Outcome.CORRECT
     if not question.output.strip():
         return Outcome.EMPTY
-    if recovered >= (PARTLY if overlap else 1.0) and recovered - score >= GAIN:
-        return Outcome.BREACH
+    if lenient >= (PARTLY if overlap else 1.0) and lenient - score >= GAIN:
+        return Outcome.FORMAT_ERROR
     if not question.prediction.strip():
         return Outcome.TRUNCATED if _open_thought(question.output) else Outcome.EMPTY
     if is_cut(question, tokens):

@@ -1,7 +1,7 @@
-r"""What an answer says if its form is forgiven: the rules behind the *recovered score*.
+r"""What an answer says if its form is forgiven: the rules behind the *lenient score*.
 
 No rule looks at the gold answer. Each finds, in the whole output, the one thing that would have been the answer had the
-model kept to the instruction; where that is not clear there is no reading and nothing is recovered.
+model kept to the instruction; where that is not clear there is no reading and there is no lenient score.
 
 >>> read_leniently("jnli", "exact_match", "Sure, I can help! The answer is **entailment**.")
 'entailment'

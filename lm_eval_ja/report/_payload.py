@@ -110,7 +110,7 @@ def _run(run: Run, analysis: Analysis, facts: Facts | None) -> Json:
         "signatures": {task.task: task.signature_text for task in tasks},
         "signature": signature_digest(run),
         "failures": _failures(run, failures),
-        "recovered": analysis.recovered.get(run.key, {}),
+        "recovered": analysis.lenient.get(run.key, {}),
         "tokens": {"tokenizer": tokens.tokenizer, "total": tokens.total, "datasets": tokens.datasets}
         if isinstance(tokens, Efficiency)
         else {"why": tokens},
@@ -127,7 +127,7 @@ def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:
     for name, own in failures.items():
         scope = scopes.setdefault(
             _scope(run.tasks[name]),
-            {"counts": {}, "score": own.score, "recovered": own.recovered, "form": own.compliance},
+            {"counts": {}, "score": own.score, "recovered": own.lenient, "form": own.compliance},
         )
         for outcome, count in own.counts.items():
             scope["counts"][_CODES[outcome]] = scope["counts"].get(_CODES[outcome], 0) + count

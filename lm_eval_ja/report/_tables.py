@@ -281,12 +281,12 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
         **_facts(run),
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in run.tasks.values()},
-        "recovered": dict(analysis.recovered.get(run.key, {})),
+        "recovered": dict(analysis.lenient.get(run.key, {})),
         "failures": {
             name: {
                 "counts": {outcome.value: count for outcome, count in own.counts.items()},
                 "score": own.score,
-                "recovered": own.recovered,
+                "recovered": own.lenient,
                 "form_kept": own.compliance,
             }
             for name, own in analysis.failures.get(run.key, {}).items()

@@ -262,7 +262,7 @@ def _failures(run: Run, run_name: str) -> Table:
                 sum(counts),
                 *counts,
                 failures.score,
-                failures.recovered,
+                failures.lenient,
                 failures.compliance,
             )
         )

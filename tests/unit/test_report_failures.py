@@ -33,7 +33,7 @@ def found(tmp_path, dataset, metric, output, gold, *, limit=10, tokens=None, nor
 
 
 @pytest.mark.parametrize(
-    ("dataset", "metric", "output", "gold", "outcome", "recovered"),
+    ("dataset", "metric", "output", "gold", "outcome", "lenient"),
     [
         ("jnli", "exact_match", " Neutral\n\n### 指示:", "neutral", "correct", 1.0),
         ("jnli", "exact_match", "entailment", "neutral", "wrong", 0.0),
@@ -75,9 +75,9 @@ def found(tmp_path, dataset, metric, output, gold, *, limit=10, tokens=None, nor
         ("wiki_coreference", "set_f1", "以下です：\n団体 団体", "団体 団体", "breach", 1.0),
     ],
 )
-def test_outcomes(tmp_path, dataset, metric, output, gold, outcome, recovered):
+def test_outcomes(tmp_path, dataset, metric, output, gold, outcome, lenient):
     finding = found(tmp_path, dataset, metric, output, gold, limit=400)
-    assert (finding.outcome.value, finding.recovered) == (outcome, pytest.approx(recovered, abs=0.01))
+    assert (finding.outcome.value, finding.lenient) == (outcome, pytest.approx(lenient, abs=0.01))
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_cut_off(tmp_path, dataset, metric, output, gold, limit, tokens, outcome
     assert found(tmp_path, dataset, metric, output, gold, limit=limit, tokens=tokens).outcome.value == outcome
 
 
-def test_recovered_is_never_below_the_score(tmp_path):
+def test_the_lenient_score_is_never_below_the_score(tmp_path):
     finding = found(tmp_path, "jsquad", "char_f1", "答えは東京", "答えは東京", limit=100)
-    assert finding.recovered == 1.0
+    assert finding.lenient == 1.0
 
 
 def test_form_is_counted_where_one_is_defined(tmp_path):
@@ -139,7 +139,7 @@ def test_unscored_answers_are_a_class_of_their_own(tmp_path):
     failures = analyse(run)["nejumi_jaster_jnli"]
     assert failures.counts == {Outcome.UNSCORED: 1}
     assert failures.score is None
-    assert failures.recovered is None
+    assert failures.lenient is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_conversations(tmp_path, answers, ratings, outcome):
     s.write_run(tmp_path, [s.mtbench([talk], {"coding": 5.0, "score": 5.0})])
     (run,) = read_runs([tmp_path]).runs
     (finding,) = analyse(run)["nejumi_mtbench"].findings
-    assert (finding.outcome.value, finding.recovered, finding.form) == (outcome, None, None)
+    assert (finding.outcome.value, finding.lenient, finding.form) == (outcome, None, None)
 
 
 def test_a_long_second_turn_is_cut_off(tmp_path):
