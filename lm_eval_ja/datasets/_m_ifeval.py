@@ -1,12 +1,11 @@
 """Prompts and instructions of M-IFEval, Japanese part."""
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.datasets._catalog import packaged
-from lm_eval_ja.datasets._raw import fetch
+from lm_eval_ja.datasets._raw import fetch, json_records
 from lm_eval_ja.datasets.sources.m_ifeval import M_IFEVAL_JA_URL
 from lm_eval_ja.datasets.store import Catalog, Data, Settings
 from lm_eval_ja.errors import DataError
@@ -40,7 +39,7 @@ def load_m_ifeval(
         path = catalog.sample_files / M_IFEVAL_JA_URL.removeprefix("https://")
     else:
         path = fetch(M_IFEVAL_JA_URL, settings=settings, catalog=catalog)
-    rows = [_row(record, where) for where, record in _records(path)]
+    rows = [_row(record, where) for where, record in json_records(path)]
     ids = [row["id"] for row in rows]
     if not rows or len(set(ids)) < len(ids):
         raise DataError(f"{path} has no prompts, or two with one key: delete it and fetch it again")
@@ -80,21 +79,3 @@ def _row(record: Mapping[str, Any], where: str) -> dict[str, str]:
         "input": prompt,
         "output": json.dumps(instructions, ensure_ascii=False),
     }
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it again") from error
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON ({error}): delete the file and fetch it again") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where} is not a JSON object: delete the file and fetch it again")
-        yield where, record

@@ -1,12 +1,11 @@
 """Questions and reference answers of Japanese MT-Bench, in the two revisions that scores exist for."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.datasets._catalog import packaged
-from lm_eval_ja.datasets._raw import fetch
+from lm_eval_ja.datasets._raw import fetch, json_records
 from lm_eval_ja.datasets.sources.mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS
 from lm_eval_ja.datasets.store import Catalog, Data, Settings, unknown
 from lm_eval_ja.errors import DataError
@@ -57,7 +56,7 @@ def load_mtbench(
     references = _references(get(source.references))
     by_category: dict[str, list[dict[str, Any]]] = {name: [] for name in MTBENCH_CATEGORIES}
     path = get(source.questions)
-    for where, record in _records(path):
+    for where, record in json_records(path):
         question = _question(record, where, references)
         if question["category"] not in by_category:
             raise DataError(f"{where}: unknown category {question['category']!r}")
@@ -106,7 +105,7 @@ def _question(
 
 def _references(path: Path) -> dict[Any, Sequence[str]]:
     references: dict[Any, Sequence[str]] = {}
-    for where, record in _records(path):
+    for where, record in json_records(path):
         try:
             turns = record["choices"][0]["turns"]
             references[record["question_id"]] = turns
@@ -115,23 +114,3 @@ def _references(path: Path) -> dict[Any, Sequence[str]]:
         if len(turns) != _TURNS:
             raise DataError(f"{where}: the reference of question {record['question_id']} must have two turns")
     return references
-
-
-def _records(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    records = []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it again") from error
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{where} is not JSON ({error}): delete the file and fetch it again") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where} is not a JSON object: delete the file and fetch it again")
-        records.append((where, record))
-    return records

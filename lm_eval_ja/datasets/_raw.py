@@ -1,11 +1,14 @@
 """Raw files through the packaged catalog and the settings of the environment, unless a caller brings others."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lm_eval_ja.datasets import store
 from lm_eval_ja.datasets._catalog import packaged
 from lm_eval_ja.datasets.store import Catalog, Settings
+from lm_eval_ja.errors import DataError
 
 
 def fetch(url: str, *, settings: Settings | None = None, catalog: Catalog | None = None) -> Path:
@@ -71,3 +74,31 @@ def unpack_bundle(
         DataError: The bundle is damaged, or holds what no bundle may hold.
     """
     return store.unpack_bundle(Path(file), settings or Settings.from_env(), catalog or packaged())
+
+
+def json_records(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Read a raw file with one JSON object per line; empty lines are skipped.
+
+    Returns:
+        Each object with its place in the file, for messages.
+
+    Raises:
+        DataError: The file or a line of it cannot be read.
+    """
+    records = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}): delete it and fetch it again") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{where} is not JSON ({error}): delete the file and fetch it again") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{where} is not a JSON object: delete the file and fetch it again")
+        records.append((where, record))
+    return records
