@@ -1,7 +1,7 @@
 """Asking a judge by Anthropic's protocol, the Messages API, over the same connections as every other judge.
 
-The protocol is one request with three headers, so no further package is needed for it. Source: Anthropic's API reference
-(platform.claude.com/docs, "Messages", "Errors", "Handling stop reasons"), read in November 2026.
+The protocol is one request with three headers, so no further package is needed for it. Source: Anthropic's API
+reference (platform.claude.com/docs, "Messages", "Errors", "Handling stop reasons"), read in November 2026.
 """
 
 import json
