@@ -10,11 +10,10 @@ from typing import Any, get_type_hints
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import Data, sample_path
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.judge._config import JudgeConfig
+from lm_eval_ja.judge._config import Api, JudgeConfig
 from lm_eval_ja.judge._prompts import PROMPT_SOURCES, JudgePrompts, load_prompts
 from lm_eval_ja.options import check_data, pick
 
-_VARIABLES = "LM_EVAL_JA_JUDGE_"
 _MOST_DOLLARS = 1e12  # beyond it, numbers are slips, and cannot all be multiplied
 
 NO_JUDGE = "none"
@@ -27,7 +26,8 @@ class JudgeOptions:
 
     Attributes:
         judge_model: Name of the judge, or ``none`` to generate and log only.
-        judge_base_url: Its API; None is what the openai package finds (OpenAI, Azure).
+        judge_api: What it speaks: ``openai``, which most servers do, or ``anthropic``.
+        judge_base_url: Its address; None is what the openai package finds (OpenAI, Azure), or Anthropic.
         judge_api_key_env: Name of the environment variable with the key.
         judge_concurrency: Most requests at a time, over all ranks together.
         judge_prompts: ``nejumi``, ``fastchat``, or the path of a file in the same format.
@@ -44,6 +44,7 @@ class JudgeOptions:
     """
 
     judge_model: str = "gpt-4"
+    judge_api: Api = "openai"
     judge_base_url: str | None = None
     judge_api_key_env: str = "OPENAI_API_KEY"
     judge_concurrency: int = 32
@@ -109,6 +110,7 @@ class JudgeOptions:
         """
         return JudgeConfig(
             model=self.judge_model,
+            api=self.judge_api,
             base_url=self.judge_base_url,
             api_key_env=self.judge_api_key_env,
             concurrency=self.judge_concurrency if ranks == 1 else max(1, self.judge_concurrency // ranks),
@@ -139,13 +141,13 @@ def _environment() -> dict[str, Any]:
     known = [field.name.removeprefix("judge_") for field in fields(JudgeOptions) if field.name != "data"]
     found = {}
     for variable, value in os.environ.items():
-        name = variable.removeprefix(_VARIABLES).lower()
-        if not variable.startswith(_VARIABLES) or not value:
+        prefix, found_prefix, name = variable.lower().partition("lm_eval_ja_judge_")
+        if prefix or not found_prefix or not value:
             continue
         if name in known:
             found[f"judge_{name}"] = parse_value(f"judge_{name}", value)
         elif close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
-            raise OptionError(f"unknown variable {variable}: did you mean {_VARIABLES}{close[0].upper()}?")
+            raise OptionError(f"unknown variable {variable}: did you mean {variable[: -len(name)]}{close[0].upper()}?")
     return found
 
 

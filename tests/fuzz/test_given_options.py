@@ -188,7 +188,7 @@ def test_options_of_the_judge(monkeypatch) -> None:
 
 def test_variables_of_the_judge_are_options_of_the_judge(monkeypatch) -> None:
     """As the same options given: a variable holds a text, or JSON where the option is no text."""
-    texts = {"judge_model", "judge_base_url", "judge_api_key_env", "judge_prompts"}
+    texts = {"judge_api", "judge_model", "judge_base_url", "judge_api_key_env", "judge_prompts"}
     usable = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=10)
     values = usable | st.sampled_from(
         ["1", "true", "[30, 60]", "[" * 100_000, "1" * 5_000, "1e999", "NaN", '{"a": 1}', "none", "4"]
