@@ -147,7 +147,9 @@ def _environment() -> dict[str, Any]:
         if name in known:
             found[f"judge_{name}"] = parse_value(f"judge_{name}", value)
         elif close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
-            raise OptionError(f"unknown variable {variable}: did you mean {variable[: -len(name)]}{close[0].upper()}?")
+            raise OptionError(
+                f"unknown variable {variable}: did you mean {variable[: -len(name)]}{close[0].upper()}?"
+            )
     return found
 
 
