@@ -217,7 +217,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}, after line {number}: damaged gzip ({error}): copy the file again"
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise DataError(
             f"the recorded answers can't be read ({error}): give --model_args path=FILE"
         ) from error
