@@ -39,7 +39,7 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
     name, prefix = at.text("name"), at.text("prefix")
     if ("datasets" in at.raw) != ("asked" in at.raw):
         raise DataError(f"{source}: `datasets` and `asked` (how they are asked) go together")
-    usual: dict[str, DatasetRules] = {}
+    usual: dict[str, tuple[DatasetRules, ...]] = {}
     if "datasets" in at.raw:
         if not isinstance(at.raw["datasets"], Mapping):
             raise DataError(
@@ -69,8 +69,8 @@ def parse_protocol(raw: Any, source: str, others: Callable[[str], Protocol]) -> 
     )
 
 
-def _rules(at: At, dataset: str, protocol: str, prefix: str) -> DatasetRules:
-    """A dataset's rules with the protocol's usual number of shots; what it doesn't say is said by ``asked``."""
+def _rules(at: At, dataset: str, protocol: str, prefix: str) -> tuple[DatasetRules, ...]:
+    """A dataset's rules with each usual number of shots; what it doesn't say is said by ``asked``."""
     asked = at.below(
         "asked",
         ("split", "questions", "shots", "prompt_style", "generation"),
@@ -84,28 +84,45 @@ def _rules(at: At, dataset: str, protocol: str, prefix: str) -> DatasetRules:
     )
     metrics = own.texts("metrics")
     borrowed = "questions_of" in own.raw
-    return DatasetRules(
-        task=task_name(prefix, dataset),
-        protocol=own.text("questions_of") if borrowed else protocol,
-        dataset=dataset,
-        split=own.text("split") if "split" in own.raw else asked.text("split"),
-        questions=own.whole("questions", asked.raw["questions"], least=1),
-        variant=asked.text("variant") if "variant" in asked.raw and not borrowed else None,
-        category=None,
-        metric=metrics[0],
-        metrics=metrics,
-        shots=own.whole("shots", asked.whole("shots")),
-        output_length=own.whole("output_length", least=1),
-        normalization=own.texts("normalization", asked.raw.get("normalization")),
-        instruction=own.text("instruction"),
-        prompt_style=asked.text("prompt_style"),
-        generation=dict(generation.raw),
-        status=next(
-            status
-            for status in STATUSES
-            if status == own.choice("status", STATUSES[:-1], asked.raw.get("status", "reconstructed"))
-        ),
+    numbers = _shots(own if "shots" in own.raw else asked)
+    return tuple(
+        DatasetRules(
+            task=task_name(prefix, dataset, shots if len(numbers) > 1 else None),
+            protocol=own.text("questions_of") if borrowed else protocol,
+            dataset=dataset,
+            split=own.text("split") if "split" in own.raw else asked.text("split"),
+            questions=own.whole("questions", asked.raw["questions"], least=1),
+            variant=asked.text("variant") if "variant" in asked.raw and not borrowed else None,
+            category=None,
+            metric=metrics[0],
+            metrics=metrics,
+            shots=shots,
+            output_length=own.whole("output_length", least=1),
+            normalization=own.texts("normalization", asked.raw.get("normalization")),
+            instruction=own.text("instruction"),
+            prompt_style=asked.text("prompt_style"),
+            generation=dict(generation.raw),
+            status=next(
+                status
+                for status in STATUSES
+                if status == own.choice("status", STATUSES[:-1], asked.raw.get("status", "reconstructed"))
+            ),
+        )
+        for shots in numbers
     )
+
+
+def _shots(at: At) -> tuple[int, ...]:
+    """The usual numbers of worked examples: one, or a list of several, each a task of its own."""
+    given = at.raw["shots"]
+    numbers = given if isinstance(given, list) else [at.whole("shots")]
+    if (
+        not all(type(number) is int and number >= 0 for number in numbers)
+        or len({*numbers}) < len(numbers)
+        or not numbers
+    ):
+        raise DataError(f"{at.where}: shots must be whole numbers from 0, each once, found {given!r}")
+    return tuple(numbers)
 
 
 def _conversation(at: At) -> ConversationRules:

@@ -1,7 +1,7 @@
 """Reading the trees of scores of a protocol file."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from lm_eval_ja.errors import DataError, OptionError
@@ -17,7 +17,11 @@ class TreeReader:
     """Reads the trees of one protocol."""
 
     def __init__(
-        self, protocol: str, prefix: str, usual: Mapping[str, DatasetRules], others: Callable[[str], Protocol]
+        self,
+        protocol: str,
+        prefix: str,
+        usual: Mapping[str, Sequence[DatasetRules]],
+        others: Callable[[str], Protocol],
     ) -> None:
         self._protocol = protocol
         self._prefix = prefix
@@ -141,12 +145,20 @@ class TreeReader:
         text = at.text("dataset")
         given = _SHOTS.fullmatch(text)
         dataset, shots = (given["dataset"], int(given["shots"])) if given else (text, None)
-        usual = self._usual.get(dataset)
-        if usual is None:
+        numbers = {rules.shots: rules for rules in self._usual.get(dataset, ())}
+        if not numbers:
             raise DataError(f"{at.where}: {dataset!r} is not among the protocol's datasets")
-        if shots == usual.shots:
-            shots = None
-        task = task_name(self._prefix, dataset, shots)
+        if shots is None and len(numbers) > 1:
+            raise DataError(
+                f"{at.where}: {dataset} is asked with {' and '.join(map(str, numbers))} shots: say which, such as "
+                f"{dataset}@{next(iter(numbers))}shot"
+            )
+        usual = next(iter(numbers.values())) if shots is None else numbers.get(shots)
+        if usual is None:  # a number of shots of this tree's own
+            usual = _with(
+                next(iter(numbers.values())), task=task_name(self._prefix, dataset, shots), shots=shots
+            )
+        task = usual.task
         metric = str(at.raw.get("metric") or usual.metrics[0])
         leaf = self._known(
             Leaf(
@@ -159,9 +171,7 @@ class TreeReader:
             ),
             at.where,
         )
-        self._settings[task] = _with(
-            usual, task=task, shots=usual.shots if shots is None else shots, metric=metric
-        )
+        self._settings[task] = _with(usual, metric=metric)
         return leaf
 
     def _known(self, leaf: Leaf, where: str) -> Leaf:
@@ -173,17 +183,26 @@ class TreeReader:
         """Rules of every task: those in a tree with their category, and those in none."""
         categories: dict[str, str] = {}
         for root in scores:
-            for part in root.walk():
-                if isinstance(part, Node):
-                    for child in part.children:
-                        if isinstance(child, Leaf):
-                            categories.setdefault(child.task, part.label)
+            for task, label in _categories(root):
+                categories.setdefault(task, label)
         tasks: dict[str, DatasetRules] = {}
-        for usual in self._usual.values():
-            own = [rules for rules in self._settings.values() if rules.dataset == usual.dataset] or [usual]
-            for rules in own:
-                tasks[rules.task] = _with(rules, category=categories.get(rules.task))
+        for dataset, usual in self._usual.items():
+            own = {rules.task: rules for rules in self._settings.values() if rules.dataset == dataset}
+            if len(usual) > 1 or not own:
+                own = {**{rules.task: rules for rules in usual}, **own}
+            for name, rules in own.items():
+                tasks[name] = _with(rules, category=categories.get(name))
         return tasks
+
+
+def _categories(node: Node, above: str = "") -> Iterator[tuple[str, str]]:
+    """Every task below with the label of the mean it is averaged into, or of the one above a mean of one dataset's."""
+    label = above if above and node.level == "dataset" else node.label
+    for child in node.children:
+        if isinstance(child, Node):
+            yield from _categories(child, label)
+        else:
+            yield child.task, label
 
 
 def _with(rules: DatasetRules, **changes: Any) -> DatasetRules:
