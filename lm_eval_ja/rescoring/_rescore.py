@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps, parse_number, read_steps
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
@@ -238,7 +239,7 @@ class _Values:
 
 def _values(metric: str, questions: Sequence[Question], predictions: Sequence[str]) -> _Values:
     golds = [question.gold for question in questions]
-    per_item = METRICS[metric].per_item
+    per_item = METRICS[metric].on(answer_form(questions[0].dataset))
     if per_item is None:
         numbers = tuple(map(parse_number, predictions))
         return _Values(Score(METRICS[metric].score(predictions, golds)), numbers)
