@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What is tried is the same in every run of the suite; `make fuzz` tries something else each time.
+settings.register_profile("fixed", derandomize=True)
+if "LM_EVAL_JA_FUZZ_SECONDS" not in os.environ:
+    settings.load_profile("fixed")
 
 _DEFAULT_MIRROR = Path(__file__).resolve().parents[2] / "shared" / "mirror"
 
