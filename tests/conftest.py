@@ -15,7 +15,7 @@ _DEFAULT_MIRROR = Path(__file__).resolve().parents[2] / "shared" / "mirror"
 
 
 def _mirror_path() -> Path | None:
-    configured = os.environ.get("LM_EVAL_JA_TEST_MIRROR")
+    configured = os.environ.get("LM_EVAL_JA_MIRROR")
     path = Path(configured) if configured else _DEFAULT_MIRROR
     return path if path.is_dir() else None
 
@@ -27,9 +27,7 @@ def mirror() -> Path:
     if path is None:
         if os.environ.get("LM_EVAL_JA_REQUIRE_MIRROR"):
             pytest.fail("the mirror of the raw files is missing where the real-data tests must run")
-        pytest.skip(
-            "no mirror of the raw files: set LM_EVAL_JA_TEST_MIRROR to a folder laid out as <host>/<path>"
-        )
+        pytest.skip("no mirror of the raw files: set LM_EVAL_JA_MIRROR to a folder laid out as <host>/<path>")
     return path
 
 
