@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm_eval_ja.analysis import bootstrap_intervals, make_leaderboards
 from lm_eval_ja.prompts import Shot, make_style
 from lm_eval_ja.protocols import Missing, evaluate, load_protocol, mean_number
+from tests.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run
 
 V3, V4 = load_protocol("nejumi3"), load_protocol("nejumi4")
 LABEL = ("strip", "lower", "cut_at_blank_line", "strip_quotes", "nfkc")
@@ -159,3 +161,24 @@ def test_control_looks_at_the_answers_that_are_scored():
         assert (leaf.task, leaf.metric) == (f"nejumi4_{dataset}_{shots}", "in_form")
         assert "in_form" in V4.tasks[leaf.task].metrics
         assert V4.tasks[leaf.task].metric != "in_form", "what counts is another metric"
+
+
+def test_categories_of_mtbench_have_intervals_in_the_boards_tree_too():
+    ratings = {name: [[[5.0 + index], [6.0]] for index in range(4)] for name in CATEGORIES}
+    chat = mtbench_task(
+        ratings, task="nejumi_mtbench_2024", protocol="mtbench-ja-2024", dataset="mtbench_2024"
+    )
+    jsquad = jaster_task("jsquad", [1.0, 0.0, 0.5, 1.0], task="nejumi3_jsquad_0shot", protocol="nejumi3")
+    own = run("m", [chat, jsquad])
+    (board,) = (board for board in make_leaderboards([own]) if board.protocol == "nejumi3")
+    reasoning = board.rows[0].scores["nejumi3_reasoning"]
+    assert reasoning.value == pytest.approx(chat.values["reasoning"] / 10)
+    intervals = bootstrap_intervals([own], resamples=50)["m"].scores
+    interval = intervals["nejumi3_reasoning"]
+    assert interval is not None
+    assert interval.value == pytest.approx(reasoning.value)
+    assert interval.low < interval.value < interval.high
+    assert interval.high - interval.low == pytest.approx(
+        (intervals["nejumi_mtbench_2024_reasoning"].high - intervals["nejumi_mtbench_2024_reasoning"].low)
+        / 10
+    )
