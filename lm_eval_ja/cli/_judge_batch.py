@@ -23,8 +23,13 @@ def submit(runs: Sequence[ResultsFile], options: JudgeOptions, folder: Path) -> 
     """
     from lm_eval_ja.judge import batches
 
-    items = [request for run in runs for request in requests_of(run, options, _PRICE)]
-    if not items:  # a dry run, or more than it may cost: said already
+    items: list[Messages] = []
+    for run in runs:
+        requests, refusal = requests_of(run, options, _PRICE)
+        items += requests
+        if refusal is not None:
+            print(f"{run.path}: nothing submitted: {refusal}")
+    if not items:
         return 0 if options.judge_dry_run else 1
     done = batches.submit(items, options.config(), _store(), preflight=options.judge_preflight)
     for name in done.batches:
@@ -90,7 +95,7 @@ def _without_limits(options: JudgeOptions) -> JudgeOptions:
 
 
 def _all_requests(runs: Sequence[ResultsFile], options: JudgeOptions) -> list[Messages]:
-    return [request for run in runs for request in requests_of(run, _without_limits(options))]
+    return [request for run in runs for request in requests_of(run, _without_limits(options))[0]]
 
 
 def _store() -> JudgmentStore:

@@ -94,7 +94,9 @@ def _tasks(run: ResultsFile) -> list[str]:
     ]
 
 
-def requests_of(run: ResultsFile, options: JudgeOptions, discount: float = 1.0) -> list[Messages]:
+def requests_of(
+    run: ResultsFile, options: JudgeOptions, discount: float = 1.0
+) -> tuple[list[Messages], str | None]:
     """What a judge would be asked about a run, in the order of :func:`rejudge`. Nobody is asked, nothing written.
 
     Args:
@@ -103,11 +105,15 @@ def requests_of(run: ResultsFile, options: JudgeOptions, discount: float = 1.0) 
             what it would take is said.
         discount: Part of the usual price that judgments cost.
 
+    Returns:
+        The requests, and why some of the run's tasks have none; None if all have theirs.
+
     Raises:
         DataError: The run's files are damaged.
         OptionError: The judge's prompts are the user's, and wrong.
     """
     noted: list[Messages] = []
+    reasons: list[str] = []
 
     def note(items: Sequence[Messages], config: JudgeConfig, store: Path) -> Sequence[Judgment]:  # noqa: ARG001 -- as asked
         noted.extend(items)
@@ -115,8 +121,11 @@ def requests_of(run: ResultsFile, options: JudgeOptions, discount: float = 1.0) 
 
     for task in _tasks(run):
         session = _session(run, task, options, note, discount)
-        _judge_samples(session, _read_samples(run.samples(task)), (), "")
-    return noted
+        before = len(noted)
+        _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
+        if len(noted) == before and reason is not None:
+            reasons.append(reason)
+    return noted, "; ".join(dict.fromkeys(reasons)) or None
 
 
 def _session(run: ResultsFile, task: str, options: JudgeOptions, ask: Ask, discount: float = 1.0) -> Session:
