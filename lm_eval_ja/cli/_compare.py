@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
     if args.changes < _ALL:
         raise OptionError(f"--changes is {args.changes}; it must be 0 or more, or {_ALL} for all")
-    (a, problems_a), (b, problems_b) = _load(args.a), _load(args.b)
+    (a, problems_a), (b, problems_b) = load_one(args.a), load_one(args.b)
     if a.key == b.key:
         a, b = replace(a, key=f"{a.key} ({args.a})"), replace(b, key=f"{b.key} ({args.b})")
     comparison = compare_runs(a, b, permutations=args.permutations, seed=args.seed)
@@ -111,7 +111,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(path: str) -> tuple["Run", list[str]]:
+def load_one(path: str) -> tuple["Run", list[str]]:
+    """Read the one run that a path holds, and what is wrong with its files.
+
+    Raises:
+        OptionError: There is no such path, or it holds several runs.
+        DataError: It holds no results.
+    """
     from lm_eval_ja.results import read_runs
 
     found = read_runs([path])
