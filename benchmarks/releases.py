@@ -121,16 +121,19 @@ def practice(scores: dict[str, np.ndarray], number: int, seed: int) -> None:
 
 
 def worst(scores: dict[str, np.ndarray], number: int, seed: int) -> None:
-    """Limits at the true difference."""
+    """Limits at the true difference: each rule alone (without adjustment), and all in one policy."""
     wrong: dict[str, Counter[str]] = {name: Counter() for name in (*AT_LIMIT, "all of them")}
     rng = np.random.default_rng(seed)
     for _ in range(number):
         release = draw(scores, rng)
-        truths = [release.truth[release.labels[name]] for name in AT_LIMIT]
-        rules = [Rule(name, "", "", limit, False, "") for name, limit in zip(AT_LIMIT, truths, strict=True)]
-        for name, own in (*((rule.score, (rule,)) for rule in rules), ("all of them", tuple(rules))):
-            gate = gate_runs(release.baseline, release.candidate, Policy(own))
-            wrong[name][gate.verdict] += 1
+        rules = [
+            Rule(name, "", "", release.truth[release.labels[name]], share=False, text="") for name in AT_LIMIT
+        ]
+        gate = gate_runs(release.baseline, release.candidate, Policy(tuple(rules)))
+        for rule, own in zip(rules, gate.checked, strict=True):
+            wrong[rule.score]["GO"] += own.low > own.limit
+            wrong[rule.score]["NO-GO"] += own.high < own.limit
+        wrong["all of them"][gate.verdict] += 1
     print("| limit at the truth | wrong GO | wrong NO-GO |\n| :-- | --: | --: |")
     for name, own in wrong.items():
         print(f"| {name} | {100 * own['GO'] / number:.1f} % | {100 * own['NO-GO'] / number:.1f} % |")

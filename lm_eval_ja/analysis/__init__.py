@@ -21,6 +21,14 @@ from lm_eval_ja.analysis._leaderboards import (
     tree_scores,
 )
 from lm_eval_ja.analysis._policy import Policy, Rule, parse_policy, read_policy
+from lm_eval_ja.analysis._power import (
+    Spread,
+    Visible,
+    calibrated,
+    spreads_of_runs,
+    times_the_questions,
+    visible_differences,
+)
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -41,9 +49,12 @@ __all__ = [
     "Row",
     "Rule",
     "RunIntervals",
+    "Spread",
+    "Visible",
     "analyse",
     "analyse_runs",
     "bootstrap_intervals",
+    "calibrated",
     "compare_runs",
     "gate_runs",
     "given_tree",
@@ -54,5 +65,8 @@ __all__ = [
     "questions_asked",
     "read_given",
     "read_policy",
+    "spreads_of_runs",
+    "times_the_questions",
     "tree_scores",
+    "visible_differences",
 ]

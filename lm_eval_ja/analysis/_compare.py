@@ -5,14 +5,16 @@ the p-value asks how often a difference at least as large, either way, comes abo
 chance which run gave which answer. It is seeded.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lm_eval_ja.analysis._differences import Paired, pair_runs
-from lm_eval_ja.analysis._intervals import RATING_SCALE, mean_array, stack
+from lm_eval_ja.analysis._intervals import RATING_SCALE, Interval, mean_array, stack
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
 from lm_eval_ja.analysis._pairing import Pair
+from lm_eval_ja.analysis._power import times_the_questions
 from lm_eval_ja.analysis._resampling import Floats, holm, sign_flips, turn_sums, two_sided_p
 from lm_eval_ja.results import Question, Run
 
@@ -20,6 +22,9 @@ Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
 
 _RIGHT_OR_WRONG = "exact_match"
 _SAME = 1e-9
+
+SIGNIFICANT = 0.05
+"""A p-value below it makes a difference significant."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class Difference:
         questions: Questions compared.
         better: Of those, how many the second run answered better.
         worse: How many the first run did.
+        times_questions: For a difference that is not significant (p of 0.05 or more): how many times the questions
+            would show it with a chance of 80 %, if it is as large as it looks. None where it is significant or 0.
+        times_judgings: The same with more judgings of every answer and no more questions; infinite where no number of
+            them would do. None where the judge's part is not known (one judging per answer) or there is no judge.
     """
 
     name: Column
@@ -51,6 +60,8 @@ class Difference:
     questions: int
     better: int
     worse: int
+    times_questions: float | None = None
+    times_judgings: float | None = None
 
 
 @dataclass(frozen=True)
@@ -150,12 +161,15 @@ def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Diffe
     for node in {node.name: node for protocol in run_protocols(run) for node in protocol.nodes()}.values():
         below = [counts[leaf.name] for leaf in node.leaves() if leaf.name in counts]
         counts[node.name] = tuple(map(sum, zip(*below, strict=True))) if below else (0, 0, 0)  # type: ignore[assignment]  # three sums
+    judged = paired.judge_variances()
     found = []
     for name in run_columns(run):
         key = name.name
         there = key in a and key in b
         interval = intervals.get(key)
         number, better, worse = counts.get(key, (0, 0, 0))
+        p = two_sided_p(apart[key], flipped[key]) if there else None
+        more = _more(interval, judged.get(key)) if p is not None and p >= SIGNIFICANT else (None, None)
         found.append(
             Difference(
                 name=name,
@@ -164,14 +178,29 @@ def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Diffe
                 difference=apart[key] if there else None,
                 low=interval.low if interval else None,
                 high=interval.high if interval else None,
-                p=two_sided_p(apart[key], flipped[key]) if there else None,
+                p=p,
                 p_holm=None,
                 questions=number,
                 better=better,
                 worse=worse,
+                times_questions=more[0],
+                times_judgings=more[1],
             )
         )
     return _adjusted(found)
+
+
+def _more(interval: Interval | None, judged: float | None) -> tuple[float | None, float | None]:
+    """How many times the questions, or the judgings, would show a difference; see `Difference`."""
+    if interval is None or abs(interval.value) <= _SAME:
+        return None, None
+    questions = times_the_questions(interval.stderr, interval.value)
+    if not judged:
+        return questions, None
+    whole = interval.stderr**2
+    # What the judge adds must fall until the whole is 1 / questions of what it is.
+    left = whole / questions - (whole - judged)
+    return questions, judged / left if left > 0 else math.inf
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:

@@ -1,7 +1,10 @@
 """Two runs paired question by question, and the intervals of their differences: what `compare` and the gate share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from lm_eval_ja.analysis._intervals import Interval, Leaf, stack, tree_intervals
 from lm_eval_ja.analysis._leaderboards import evaluate_trees
@@ -9,7 +12,7 @@ from lm_eval_ja.analysis._leaf_intervals import LEVEL, Moments, difference_margi
 from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
 from lm_eval_ja.analysis._resampling import turn_sums
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.protocols import mean_number
+from lm_eval_ja.protocols import Score, mean_number, mean_score
 from lm_eval_ja.results import Run
 
 
@@ -23,6 +26,8 @@ class Paired:
         a: The first run's scores, by name.
         b: The second run's.
         moments: What is known of each leaf's difference, by name; None with fewer than two questions.
+        noise: The part of each leaf's variance that is the judge's own, by name: it shrinks with the judgings per
+            answer. None for ratings of one judging, of which it is not known; 0 for scores without a judge.
         warnings: In what the runs differ besides the model.
     """
 
@@ -31,6 +36,7 @@ class Paired:
     a: Mapping[str, float]
     b: Mapping[str, float]
     moments: Mapping[str, tuple[Leaf, Moments | None]]
+    noise: Mapping[str, float | None]
     warnings: tuple[str, ...]
 
     @property
@@ -43,6 +49,12 @@ class Paired:
         return tree_intervals(
             self.run, self.moments, self.differences, difference_margins, level, differences=True
         )
+
+    def judge_variances(self) -> dict[str, float]:
+        """The part of each difference's variance that is the judge's own, by name, where all of it is known."""
+        known = {name: Score(0.0, math.sqrt(own)) for name, own in self.noise.items() if own is not None}
+        found = evaluate_trees(self.run, known, mean_score)
+        return {name: own.stderr**2 for name, own in found.items() if own.stderr is not None}
 
 
 def pair_runs(a: Run, b: Run) -> Paired:
@@ -73,6 +85,7 @@ def pair_runs(a: Run, b: Run) -> Paired:
         a=evaluate_trees(compared, {pair.a.name.name: pair.a.mean for pair in pairs}, mean_number),
         b=evaluate_trees(compared, {pair.b.name.name: pair.b.mean for pair in pairs}, mean_number),
         moments=_moments(pairs),
+        noise={pair.a.name.name: _noise(pair) for pair in pairs},
         warnings=tuple(warnings),
     )
 
@@ -85,3 +98,18 @@ def _moments(pairs: Sequence[Pair]) -> dict[str, tuple[Leaf, Moments | None]]:
         own = difference_moments(sums[0], sums[1], pair.a.scale, turns[0]) if enough else None
         known[pair.a.name.name] = pair.a, own
     return known
+
+
+def _noise(pair: Pair) -> float | None:
+    """Variance of a leaf's difference that comes from judging alone, from the spread of an answer's judgings."""
+    if not pair.a.questions[0].turns:
+        return 0.0
+    total = 0.0
+    for leaf in (pair.a, pair.b):
+        number = np.isfinite(leaf.values).sum(axis=-1)
+        judged = number > 0
+        if not (number[judged] > 1).all():
+            return None
+        spread = np.nanvar(leaf.values[judged], axis=-1, ddof=1)
+        total += float((spread / number[judged]).sum()) / float(judged.sum()) ** 2
+    return total

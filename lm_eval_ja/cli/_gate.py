@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja._unicode import visible
-from lm_eval_ja.cli._compare import load_one
+from lm_eval_ja.cli._compare import as_times, load_one
 
 if TYPE_CHECKING:
     from lm_eval_ja.analysis import Checked, Gate
@@ -99,11 +99,7 @@ def _reason(own: "Checked") -> str:
     if own.times is None:
         return f"exactly at {limit}"
     side = "above" if own.difference > own.limit else "below"
-    return f"looks {side} {limit}, not shown; {_times(own.times)} the questions would likely show it"
-
-
-def _times(times: float) -> str:
-    return f"{times:,.1f} times" if times < 10 else f"{times:,.0f} times"  # noqa: PLR2004  # digits where they matter
+    return f"looks {side} {limit}, not shown; {as_times(own.times)} the questions would likely show it"
 
 
 def _print(gate: "Gate") -> None:
