@@ -44,7 +44,8 @@ class Difference:
         better: Of those, how many the second run answered better.
         worse: How many the first run did.
         times_questions: For a difference that is not significant (p of 0.05 or more): how many times the questions
-            would show it with a chance of 80 %, if it is as large as it looks. None where it is significant or 0.
+            would show it with a chance of 80 %, if it is as large as it looks. None where it is significant or 0, or
+            where so few questions tell nothing of their spread.
         times_judgings: The same with more judgings of every answer and no more questions; infinite where no number of
             them would do. None where the judge's part is not known (one judging per answer) or there is no judge.
     """
@@ -195,6 +196,8 @@ def _more(interval: Interval | None, judged: float | None) -> tuple[float | None
     if interval is None or abs(interval.value) <= _SAME:
         return None, None
     questions = times_the_questions(interval.stderr, interval.value)
+    if questions <= 1:  # so few questions, or so much alike, that their spread says nothing
+        return None, None
     if not judged:
         return questions, None
     whole = interval.stderr**2

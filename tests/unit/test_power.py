@@ -102,6 +102,12 @@ def test_what_is_not_significant_says_how_many_times_the_questions_show_it():
     assert more.times_questions is None
 
 
+def test_two_questions_that_moved_alike_say_nothing():
+    own = mc(compare_runs(*two([1.0, 1.0], [0.0, 0.0])))
+    assert own.p > 0.05
+    assert own.times_questions is None
+
+
 def rated(key, rng, shift, noise, judgings):
     """Ratings around one per question, the judge's own noise around those."""
     level = np.random.default_rng(5).uniform(4, 7, size=(len(CATEGORIES), 10, 2))
