@@ -7,6 +7,9 @@ from typing import Any
 from lm_eval_ja import plugin
 from lm_eval_ja._unicode import well_formed
 from lm_eval_ja.adapters import HarnessTask
+from lm_eval_ja.options import pick
+from lm_eval_ja.tasks._thoughts import Answers
+from lm_eval_ja.tasks.options import AnswerOptions
 
 plugin.install()
 
@@ -19,9 +22,12 @@ class ProtocolTask(HarnessTask):
 
     Attributes:
         TASK_VERSION: Raised whenever scores of the same model can change.
+        NO_ANSWER: How an answer is scored that thoughts did not end for.
+        answers: How answers are told from thoughts.
     """
 
     TASK_VERSION = 1
+    NO_ANSWER = "score 0"
 
     def __init__(self, config: dict[str, Any]) -> None:
         """Hand the configuration to the harness, which loads the evaluated split.
@@ -31,6 +37,9 @@ class ProtocolTask(HarnessTask):
         """
         self._evaluated: tuple[int, int] | None = None
         self._system_instruction: str | None = None
+        self._stops = (config.get("generation_kwargs") or {}).get("until") or []
+        metadata = config.get("metadata") or {}
+        self.answers = Answers(pick(AnswerOptions, metadata), metadata)
         super().__init__(config=config)
         self.VERSION = self.TASK_VERSION  # a "version" among the user's metadata is not ours
 
@@ -46,7 +55,23 @@ class ProtocolTask(HarnessTask):
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts."""
         self._system_instruction = kwargs.get("system_instruction")
+        plugin.watch_thoughts(expected=self.answers.expected or not self._stops)
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})
+
+    def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
+        """As upstream's. Where thoughts are expected the protocol's stop strings are not sent: thoughts may hold them.
+
+        Answers are cut there when they are scored, as ever; a stop string of the user's own is sent.
+        """
+        if not self.answers.expected and self._stops and (tags := self.answers.opened_by(ctx)) is not None:
+            plugin.warn_of_thoughts(f"the chat template begins thoughts ({tags.opening!r})")
+        requests = super().construct_requests(doc, ctx, **kwargs)
+        if self.answers.expected:
+            for request in requests if isinstance(requests, list) else [requests]:
+                prompt, generation = request.arguments
+                if generation.get("until") == self._stops:
+                    request.arguments = (prompt, {**generation, "until": []})
+        return requests
 
     def doc_iterator(self, **kwargs: Any) -> Iterator[tuple[int, Any]]:
         """As upstream's; notes how many questions were asked, for the signature."""
@@ -56,10 +81,32 @@ class ProtocolTask(HarnessTask):
         return super().doc_iterator(**kwargs)  # type: ignore[no-any-return]  # upstream is untyped
 
     def apply_filters(self) -> None:
-        """As upstream's, on answers that can be written to a UTF-8 file: a lone surrogate would lose all samples."""
+        """As upstream's, on answers that can be written to a UTF-8 file: a lone surrogate would lose all samples.
+
+        Filters see answers without thoughts; what is logged in ``resps`` keeps them.
+        """
         for instance in self._instances:
-            instance.resps = [_printable(response) for response in instance.resps]
+            instance.resps = [self._printable(response) for response in instance.resps]
+        logged = [instance.resps for instance in self._instances]
+        for instance in self._instances:
+            instance.resps = [self.without_thoughts(response, instance) for response in instance.resps]
         super().apply_filters()
+        for instance, responses in zip(self._instances, logged, strict=True):
+            instance.resps = responses
+        self.answers.report(str(self.config.task), self.NO_ANSWER)
+
+    def without_thoughts(self, response: Any, instance: Any) -> Any:
+        """What filters see of a response to a request."""
+        return self.answers.answer(response, instance.args[0])
+
+    def _printable(self, response: Any) -> Any:
+        if response is None:  # some servers send null for an empty answer
+            return ""
+        if isinstance(response, str):
+            return well_formed(self.answers.raw(response))
+        if isinstance(response, list):
+            return [self._printable(part) for part in response]
+        return response
 
     def facts(self) -> dict[str, Any]:
         """What the results say about the task besides its configuration: protocol, dataset, signature, …."""
@@ -81,13 +128,3 @@ class ProtocolTask(HarnessTask):
         if bos is not None:
             fields["bos"] = "on" if bos else "off"
         return fields
-
-
-def _printable(response: Any) -> Any:
-    if response is None:  # some servers send null for an empty answer
-        return ""
-    if isinstance(response, str):
-        return well_formed(response)
-    if isinstance(response, list):
-        return [_printable(part) for part in response]
-    return response

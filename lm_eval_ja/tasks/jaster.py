@@ -186,6 +186,7 @@ class JasterTask(ProtocolTask):
                 "shots": str(self.config.num_fewshot or 0),
                 "style": self._form,
                 "norm": write_steps(self.block.normalization),
+                **self.answers.signature_fields(stops=bool(self._stops)),
                 "gen": self._generation(),
                 **self.run_fields(),
             }

@@ -155,7 +155,8 @@ class MIfevalTask(ProtocolTask):
         if self.predict_only:
             return
         for instance in self._instances:
-            verdicts = evaluate(_instructions(instance.doc), instance.resps[0])
+            (answer,) = instance.filtered_resps.values()  # without thoughts
+            verdicts = evaluate(_instructions(instance.doc), answer)
             record = json.dumps([vars(verdict) for verdict in verdicts])
             instance.filtered_resps = dict.fromkeys(instance.filtered_resps, record)
 
@@ -185,6 +186,7 @@ class MIfevalTask(ProtocolTask):
                 "shots": "0",
                 "style": self._form,
                 "norm": "none",
+                **self.answers.signature_fields(stops=bool(self._stops)),
                 "gen": self._generation(),
                 **self.run_fields(),
             }

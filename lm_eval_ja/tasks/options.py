@@ -1,13 +1,34 @@
-"""Options of the jaster tasks, which reach them through the harness's ``--metadata``."""
+"""Options of the tasks, which reach them through the harness's ``--metadata``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lm_eval_ja.datasets import Data
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_data
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
+from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
 _EVAL_SPLITS = ("test", "dev")
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """Options of every task: what of a model's text is the answer.
+
+    Attributes:
+        thoughts: How thoughts are handled, see :func:`lm_eval_ja.thoughts.parse_thoughts`.
+    """
+
+    thoughts: str | Sequence[str] = AUTO
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            OptionError: A value that cannot work, with those that can.
+        """
+        parse_thoughts(self.thoughts)
 
 
 @dataclass(frozen=True)

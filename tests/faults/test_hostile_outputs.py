@@ -19,7 +19,6 @@ import pytest
 
 from lm_eval_ja.datasets import format_ok, load_mtbench
 from lm_eval_ja.judge import JudgmentStore
-from lm_eval_ja.judge.mtbench import THINK_END
 from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
@@ -149,7 +148,7 @@ def answer_file(folder: Path) -> dict[str, str]:
         line["output"] = given[line["id"]] = OUTPUTS[number % len(OUTPUTS)]
     chosen = random.Random(3)
     for doc in load_mtbench("neo", data="sample"):
-        conversation = Conversation(tuple(doc["turns"]), chat=False, think_end=THINK_END)
+        conversation = Conversation(tuple(doc["turns"]), chat=False)
         first, second = chosen.choice(list(ODD.values())), chosen.choice(OUTPUTS)
         first = {"math": ODD["lone surrogates"], "coding": LONG["kana"]}.get(doc["category"], first)
         second = {"stem": ODD["lone surrogates"], "writing": LONG["accents"]}.get(doc["category"], second)
