@@ -4,6 +4,7 @@ Thoughts begin where the text begins, or in the prompt: some chat templates end 
 closing one is generated. What stands elsewhere is the answer's own, so that a text without thoughts stays as it is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -44,6 +45,7 @@ FAMILIES: Mapping[str, Tags] = MappingProxyType(
 )
 """Tags by the name that the option ``thoughts`` knows them under."""
 
+_OWN = re.compile(r"separated\((.+?) (.+?)\)(?:\+|$)")
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
@@ -196,6 +198,24 @@ def parse_thoughts(value: Any) -> Thoughts:
         f"thoughts is {value!r}; it may be {AUTO}, {SEPARATE}, {KEEP}, {', '.join(FAMILIES)}, or the tags themselves, "
         'e.g. ["<thought>", "</thought>"]'
     )
+
+
+def write_field(thoughts: Thoughts) -> str:
+    """How a signature names expected thoughts: the user's own tags in it, known ones not."""
+    if not thoughts.own:
+        return "separated"
+    (tags,) = thoughts.tags
+    return f"separated({tags.opening} {tags.closing})"
+
+
+def read_field(field: str) -> Thoughts:
+    """How thoughts are told from answers by a signature's field ``thoughts``; as found where it says nothing of tags.
+
+    >>> read_field("separated(<t> </t>)").read("<t>hm</t>はい").answer
+    'はい'
+    """
+    given = _OWN.match(field)
+    return parse_thoughts([given[1], given[2]]) if given else AS_FOUND
 
 
 def _begun(text: str, tags: Sequence[Tags]) -> Tags | None:

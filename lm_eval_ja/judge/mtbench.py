@@ -31,9 +31,12 @@ UNANSWERED = 1.0
 """Rating of a turn without an answer because thoughts did not end: the lowest there is, without asking a judge. Left
 out, it would raise the average of a model that can't come to an end."""
 
+UNANSWERED_REASON = "unanswered: "
+"""How the reason of such a turn begins."""
+
 _REASONS = (
-    "unanswered: the thoughts did not end (rated 1 without a judge)",
-    "unanswered: the thoughts of turn 1 did not end (rated 1 without a judge)",
+    f"{UNANSWERED_REASON}the thoughts did not end (rated 1 without a judge)",
+    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end (rated 1 without a judge)",
 )
 
 TURNS = (1, 2)

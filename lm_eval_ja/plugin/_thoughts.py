@@ -68,9 +68,9 @@ def warn_of_thoughts(what: str) -> None:
         return
     _watch.told = True
     _log.warning(
-        "%s, but the run does not expect thoughts: the protocol's stop strings and token limits cut them, and what is "
-        "cut has no answer and scores 0. Stop it (Ctrl-C) and run it again with --metadata "
-        '\'{"thoughts": "separate"}\' and more tokens (docs/thoughts.md)',
+        "\nWARNING: %s, but the run does not expect thoughts: the protocol's stop strings and token limits cut them, "
+        "and what is cut has no answer. Stop it (Ctrl-C) and run it again with --metadata "
+        '\'{"thoughts": "separate", "token_budget": "+4096"}\' (docs/thoughts.md)',
         what,
     )
 

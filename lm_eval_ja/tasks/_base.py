@@ -1,8 +1,10 @@
 """What the task classes have in common: how they stand in the harness."""
 
+import logging
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
+from weakref import WeakSet
 
 from lm_eval_ja import plugin
 from lm_eval_ja._unicode import well_formed
@@ -15,6 +17,12 @@ plugin.install()
 
 SAMPLE_LABEL = "sample, not a benchmark"
 """Stands behind the name of everything that was scored on the made-up sample data."""
+
+
+_log = logging.getLogger(__name__)
+
+_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+"""Names under which backends take a limit on new tokens."""
 
 
 class ProtocolTask(HarnessTask):
@@ -39,8 +47,13 @@ class ProtocolTask(HarnessTask):
         self._system_instruction: str | None = None
         self._stops = (config.get("generation_kwargs") or {}).get("until") or []
         metadata = config.get("metadata") or {}
-        self.answers = Answers(pick(AnswerOptions, metadata), metadata)
-        super().__init__(config=config)
+        options = pick(AnswerOptions, metadata)
+        self.answers = Answers(options, metadata)
+        generation = dict(config.get("generation_kwargs") or {})
+        if "max_gen_toks" in generation:
+            generation["max_gen_toks"] = options.tokens(generation["max_gen_toks"])
+        super().__init__(config={**config, "generation_kwargs": generation})
+        _alive.add(self)
         self.VERSION = self.TASK_VERSION  # a "version" among the user's metadata is not ours
 
     @staticmethod
@@ -55,7 +68,8 @@ class ProtocolTask(HarnessTask):
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts."""
         self._system_instruction = kwargs.get("system_instruction")
-        plugin.watch_thoughts(expected=self.answers.expected or not self._stops)
+        _warn_of_lower_limits()
+        plugin.watch_thoughts(expected=self.answers.settled or not self._stops)
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})
 
     def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
@@ -63,7 +77,7 @@ class ProtocolTask(HarnessTask):
 
         Answers are cut there when they are scored, as ever; a stop string of the user's own is sent.
         """
-        if not self.answers.expected and self._stops and (tags := self.answers.opened_by(ctx)) is not None:
+        if not self.answers.settled and self._stops and (tags := self.answers.opened_by(ctx)) is not None:
             plugin.warn_of_thoughts(f"the chat template begins thoughts ({tags.opening!r})")
         requests = super().construct_requests(doc, ctx, **kwargs)
         if self.answers.expected:
@@ -108,6 +122,16 @@ class ProtocolTask(HarnessTask):
             return [self._printable(part) for part in response]
         return response
 
+    def limit(self) -> int | None:
+        """Most new tokens by the protocol; None if it has no limit."""
+        raise NotImplementedError
+
+    def lowered(self) -> tuple[str, int] | None:
+        """Setting and value by which the user has lowered the limit; None if it is not lower."""
+        limit, given = self.limit(), self.config.generation_kwargs or {}
+        low = [(name, given[name]) for name in _LIMITS if isinstance(given.get(name), int)]
+        return next(((name, value) for name, value in low if limit is not None and value < limit), None)
+
     def facts(self) -> dict[str, Any]:
         """What the results say about the task besides its configuration: protocol, dataset, signature, …."""
         raise NotImplementedError
@@ -128,3 +152,25 @@ class ProtocolTask(HarnessTask):
         if bos is not None:
             fields["bos"] = "on" if bos else "off"
         return fields
+
+
+_alive: WeakSet[ProtocolTask] = WeakSet()
+"""Tasks whose limits were not looked at yet."""
+
+
+def _warn_of_lower_limits() -> None:
+    """Say, once for all tasks of a run, where the user's limit is below the protocol's."""
+    tasks = sorted(_alive, key=lambda task: str(task.config.task))
+    _alive.clear()
+    lowered = [(task, *found) for task in tasks if (found := task.lowered())]
+    if not lowered:
+        return
+    name, value = lowered[0][1:]
+    _log.warning(
+        "%s=%d is below the protocol's limit of %s: answers are cut there that the protocol lets end. To raise limits "
+        'and lower none, leave it out of --gen_kwargs and give --metadata \'{"token_budget": "+%d"}\'',
+        name,
+        value,
+        ", ".join(f"{task.config.task} ({task.limit()})" for task, *_ in lowered),
+        value,
+    )

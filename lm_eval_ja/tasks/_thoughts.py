@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from lm_eval_ja.tasks.options import AnswerOptions
-from lm_eval_ja.thoughts import ServerAnswer, State, Tags, parse_thoughts
+from lm_eval_ja.thoughts import ServerAnswer, State, Tags, parse_thoughts, write_field
 
 _log = logging.getLogger(__name__)
 
@@ -13,8 +13,8 @@ class Answers:
     """Reads a task's answers and counts what they have of thoughts.
 
     Attributes:
-        option: The run's option ``thoughts``.
-        handling: What it means.
+        options: The run's options.
+        handling: How its option ``thoughts`` handles them.
         by_backend: Whether the backend takes thoughts off by itself (its argument ``think_end_token``).
     """
 
@@ -26,7 +26,7 @@ class Answers:
             metadata: Given by the user, with the model's arguments merged in by the harness.
         """
         self.handling = parse_thoughts(options.thoughts)
-        self.option = options.thoughts
+        self.options = options
         self.by_backend = metadata.get("think_end_token") is not None
         self._answers = self._thoughts = self._unfinished = self._by_server = 0
 
@@ -34,6 +34,11 @@ class Answers:
     def expected(self) -> bool:
         """Whether stop strings are kept from the backend."""
         return self.handling.expected
+
+    @property
+    def settled(self) -> bool:
+        """Whether the user has said what to do with thoughts."""
+        return self.expected or not self.handling.tags
 
     def opened_by(self, prompt: Any) -> Tags | None:
         """The tags whose opening one ends a prompt, where the answer has the rest of it."""
@@ -86,8 +91,7 @@ class Answers:
         """
         how = []
         if self.expected:
-            tags = self.handling.tags[0]
-            how.append(f"separated({tags.opening} {tags.closing})" if self.handling.own else "separated")
+            how.append(write_field(self.handling))
         elif stops and self._thoughts:
             how.append("auto")
         elif stops and self._by_server and self.handling.tags:

@@ -160,6 +160,10 @@ class JasterTask(ProtocolTask):
         target = self.doc_to_target(doc)
         return {name: question_value(name, results[0], target) for name in self.block.metrics}
 
+    def limit(self) -> int:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self.block.output_length
+
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {

@@ -166,6 +166,10 @@ class MIfevalTask(ProtocolTask):
             return {"bypass": 999}  # the harness's own placeholder value
         return dict(values([Verdict(**verdict) for verdict in json.loads(results[0])]))
 
+    def limit(self) -> int | None:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self._file_generation.get("max_gen_toks")
+
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {

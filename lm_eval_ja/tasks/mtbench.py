@@ -131,14 +131,14 @@ class MTBenchTask(ProtocolTask):
             chat=chat,
             gen_kwargs=self._generation(doc["category"], chat=chat),
             system=kwargs.get("system_instruction") or None,
-            thoughts=self.answers.option,
+            thoughts=self.answers.options.thoughts,
         )
 
     def _generation(self, category: str, *, chat: bool) -> dict[str, Any]:
         """Generation settings: the protocol's, under those that the task's file or ``--gen_kwargs`` set."""
         own = {
             "until": [] if chat or self.answers.expected else [STOP],
-            "max_gen_toks": self.block.max_new_tokens,
+            "max_gen_toks": self.answers.options.tokens(self.block.max_new_tokens),
             "temperature": self.block.temperatures[category],
         }
         given = {
@@ -204,7 +204,11 @@ class MTBenchTask(ProtocolTask):
             "configs": {
                 task: {
                     "task": task,
-                    "metadata": {"data": self.options.data, "thoughts": self.answers.option, **self.facts()},
+                    "metadata": {
+                        "data": self.options.data,
+                        "thoughts": self.answers.options.thoughts,
+                        **self.facts(),
+                    },
                 }
             },
             "versions": {task: self.TASK_VERSION},
@@ -239,6 +243,10 @@ class MTBenchTask(ProtocolTask):
             return {"bypass": 999}  # the harness's own placeholder value
         return question_values(results[0], doc["category"], self.metrics, self._average)
 
+    def limit(self) -> int:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self.block.max_new_tokens
+
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {
@@ -272,6 +280,9 @@ class MTBenchTask(ProtocolTask):
         usual: dict[str, Any] = {"max_gen_toks": self.block.max_new_tokens, "until": []}
         if self._protocol.conversation:
             usual["max_gen_toks"] = self._protocol.conversation.max_new_tokens
-        given = dict(self.config.generation_kwargs or {})
+        given = {
+            "max_gen_toks": self.answers.options.tokens(self.block.max_new_tokens),
+            **(self.config.generation_kwargs or {}),
+        }
         changed = [f"{name}={value}" for name, value in sorted(given.items()) if usual.get(name) != value]
         return f"deviates:{','.join(changed)}" if changed else f"per-category-{usual['max_gen_toks']}"
