@@ -128,9 +128,8 @@ def test_the_harness_own_separation_is_in_the_signature(ask):
 def test_a_limit_that_falls_is_told_and_a_budget_only_rises(ask):
     with ModelServer() as server:
         lower = ask(server, gen_kwargs={"max_gen_toks": 10})
-        raised = ask(
-            server, tasks=f"{TASKS},nejumi_mtbench_math", judge_model="none", **{"token_budget": "x4"}
-        )
+        budget = {"token_budget": "x4"}
+        raised = ask(server, tasks=f"{TASKS},nejumi_mtbench_math", judge_model="none", **budget)
         limits = {call.body["max_tokens"] for call in server.calls[-10:]}
     assert (
         "max_gen_toks=10 is below the protocol's limit of nejumi_jaster_jemhopqa (15): answers"
