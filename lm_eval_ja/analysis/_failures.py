@@ -15,7 +15,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.mtbench import UNANSWERED_REASON
 from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
-from lm_eval_ja.thoughts import AS_FOUND, Reading, State, read_field
+from lm_eval_ja.thoughts import AS_FOUND, Reading, State, read_logged
 
 PARTLY = 0.5
 """From this score on an answer measured by overlap (char_f1, set_f1) counts as partly right."""
@@ -111,11 +111,11 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
             count_tokens([_generated(question)[turn] for question in task.questions]) for turn in _turns(task)
         ]
         tokens = [max(both) for both in zip(*numbers, strict=True)]
-    steps = _steps(task)
+    steps, thoughts = _steps(task), task.signature.get("thoughts", "")
     findings = tuple(
         _mtbench(question, number)
         if question.turns
-        else _answer(question, read_thoughts(question, task), steps, number)
+        else _answer(question, read_logged(question.output, question.prompt, thoughts), steps, number)
         for question, number in zip(task.questions, tokens, strict=True)
     )
     scored = [q.score for q in task.questions if q.score is not None]
@@ -148,14 +148,6 @@ def _generated(question: Question) -> tuple[str, ...]:
 
 
 # ------------------------------------------------------------------------------------------------- one answer
-
-
-def read_thoughts(question: Question, task: TaskResult) -> Reading:
-    """Separate an answer from its thoughts as its task did, or, where the task did not, as they are found."""
-    field = task.signature.get("thoughts", "")
-    handling = read_field(field)
-    opened = None if "think_end_token" in field else handling.opened_by(question.prompt)
-    return handling.read(question.output, opened)
 
 
 def _answer(question: Question, reading: Reading, steps: Sequence[str] | None, tokens: int | None) -> Finding:

@@ -35,8 +35,8 @@ UNANSWERED_REASON = "unanswered: "
 """How the reason of such a turn begins."""
 
 _REASONS = (
-    f"{UNANSWERED_REASON}the thoughts did not end (rated 1 without a judge)",
-    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end (rated 1 without a judge)",
+    f"{UNANSWERED_REASON}the thoughts did not end, and the judge is not asked",
+    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end, and the judge is not asked",
 )
 
 TURNS = (1, 2)

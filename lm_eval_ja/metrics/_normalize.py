@@ -6,6 +6,7 @@ from itertools import groupby
 from types import MappingProxyType
 
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.thoughts import NoAnswer
 
 CUT = "cut_at_blank_line"
 NFKC = "nfkc"
@@ -46,7 +47,7 @@ def apply_steps(output: str, steps: Sequence[str]) -> str:
         steps: Names of steps.
 
     Returns:
-        The prediction.
+        The prediction; a missing answer (`lm_eval_ja.thoughts.NoAnswer`) stays one.
 
     Raises:
         OptionError: A step has an unknown name.
@@ -56,6 +57,8 @@ def apply_steps(output: str, steps: Sequence[str]) -> str:
         'abc'
     """
     check_steps(steps)
+    if isinstance(output, NoAnswer):
+        return output
     for step in steps:
         output = _STEPS[step](output)
     return output

@@ -10,6 +10,14 @@ from lm_eval_ja.errors import DataError
 from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
 from lm_eval_ja.metrics._correlation import pearson, spearman
 from lm_eval_ja.metrics._text import char_f1, exact_match, set_f1
+from lm_eval_ja.thoughts import NoAnswer
+
+
+def _worst_if_missing(per_item: Callable[[str, str], float], worst: float) -> Callable[[str, str], float]:
+    def score(prediction: str, gold: str) -> float:
+        return worst if isinstance(prediction, NoAnswer) else per_item(prediction, gold)
+
+    return score
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,11 @@ class Metric:
     higher_is_better: bool = True
     over_items: Callable[[Sequence[str], Sequence[str]], float] | None = None
     signature: Callable[[], str] | None = None
+
+    def __post_init__(self) -> None:
+        """A missing answer has the worst score, also where the gold answer is empty and so is what would be right."""
+        if self.per_item is not None:
+            object.__setattr__(self, "per_item", _worst_if_missing(self.per_item, self.scale[0]))
 
     def score(self, predictions: Sequence[str], golds: Sequence[str]) -> float:
         """Score a whole dataset.

@@ -91,7 +91,7 @@ class Answers:
         """
         how = []
         if self.expected:
-            how.append(write_field(self.handling))
+            how.append(write_field("separated", self.handling))
         elif stops and self._thoughts:
             how.append("auto")
         elif stops and self._by_server and self.handling.tags:
