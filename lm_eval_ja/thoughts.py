@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import OptionError
 
 AUTO = "auto"
@@ -196,8 +197,8 @@ def parse_thoughts(value: Any) -> Thoughts:
         if isinstance(opening, str) and isinstance(closing, str) and opening.strip() and closing.strip():
             return Thoughts(True, (Tags(opening.strip(), closing.strip()),), own=True)
     raise OptionError(
-        f"thoughts is {value!r}; it may be {AUTO}, {SEPARATE}, {KEEP}, {', '.join(FAMILIES)}, or the tags themselves, "
-        'e.g. ["<thought>", "</thought>"]'
+        f"thoughts is {shown(value)}; it may be {AUTO}, {SEPARATE}, {KEEP}, {', '.join(FAMILIES)}, or the tags "
+        'themselves, e.g. ["<thought>", "</thought>"]'
     )
 
 
@@ -220,6 +221,8 @@ def read_field(field: str) -> Thoughts:
     >>> read_field("separated(<t> </t>)").read("<t>hm</t>はい").answer
     'はい'
     """
+    if field.startswith(KEEP):
+        return parse_thoughts(KEEP)
     given = _OWN.match(field)
     return parse_thoughts([given[1], given[2]]) if given else AS_FOUND
 

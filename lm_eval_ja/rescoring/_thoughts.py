@@ -10,17 +10,35 @@ from lm_eval_ja.thoughts import NoAnswer, Thoughts, read_logged, write_field
 _SEPARATED = ("separated", "auto", "server")
 
 
+def scored_text(output: str, prompt: object, field: str) -> str:
+    """The part of a logged answer that its run has scored.
+
+    Args:
+        output: The answer as generated.
+        prompt: What was asked.
+        field: The field ``thoughts`` of the signature, empty without one.
+    """
+    if not field.startswith(_SEPARATED):
+        return output
+    return read_logged(output, prompt if isinstance(prompt, str) else "", field).answer
+
+
 def own_answers(source: TaskResult) -> tuple[Question, ...]:
     """The answers that the run itself has scored: without thoughts if its signature says that it separated them."""
-    field = _field(source)
-    if not field.startswith(_SEPARATED):
-        return source.questions
-    return tuple(_separated(question, field, None) for question in source.questions)
+    return tuple(
+        replace(question, output=scored_text(question.output, question.prompt, _field(source)))
+        for question in source.questions
+    )
 
 
 def without_thoughts(source: TaskResult, thoughts: Thoughts) -> tuple[Question, ...]:
     """The answers without thoughts, separated as the user says."""
-    return tuple(_separated(question, _field(source), thoughts) for question in source.questions)
+    return tuple(
+        replace(
+            question, output=read_logged(question.output, question.prompt, _field(source), thoughts).answer
+        )
+        for question in source.questions
+    )
 
 
 def lost_answers(source: TaskResult, questions: Sequence[Question]) -> list[str]:
@@ -50,7 +68,3 @@ def thoughts_field(source: TaskResult, thoughts: Thoughts | None, *, changed: bo
 
 def _field(source: TaskResult) -> str:
     return source.signature.get("thoughts", "")
-
-
-def _separated(question: Question, field: str, thoughts: Thoughts | None) -> Question:
-    return replace(question, output=read_logged(question.output, question.prompt, field, thoughts).answer)

@@ -97,4 +97,4 @@ def test_a_backend_that_took_thoughts_off_left_the_answer(tmp_path):
 def test_one_tag_is_not_enough(tmp_path, capsys):
     write(tmp_path)
     assert main(["rescore", str(tmp_path), "--strip-thoughts", "<t>"]) == 2
-    assert "or the tags themselves" in capsys.readouterr().err
+    assert "or the tags themselves, e.g." in capsys.readouterr().err
