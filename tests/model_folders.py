@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_TURNS = "{%- for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}"
+_TURN = "{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
+_TURNS = "{%- for message in messages %}" + _TURN + "{% endfor %}"
 _ASK = "{%- if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 _SWITCH = (
     "{%- if enable_thinking is defined and enable_thinking is false %}"
@@ -18,13 +19,17 @@ _SWITCH = (
 _NO_SYSTEM = "{%- if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
 _OWN_SYSTEM = (
     "{%- for message in messages %}{% if message['role'] == 'system' %}{{ 'A text of its own.\n' }}"
-    "{% else %}{{ '### ' + message['role'] + ':\n' + message['content'] + '\n' }}{% endif %}{% endfor %}### assistant:\n"
+    "{% else %}{{ '### ' + message['role'] + ':\n' + message['content'] + '\n' }}{% endif %}{% endfor %}"
+    "### assistant:\n"
 )
 _DATED = (
     "{%- if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
     "{{- '<|system|>\nToday: ' + date_string + '<|end|>\n' }}"
 )
-_EFFORT = "{{- '<|system|>\n' + strftime_now('%Y-%m-%d') + ' Reasoning: ' + reasoning_effort|default('medium') + '<|end|>\n' }}"
+_EFFORT = (
+    "{{- '<|system|>\n' + strftime_now('%Y-%m-%d') + ' Reasoning: ' }}"
+    "{{- reasoning_effort|default('medium') + '<|end|>\n' }}"
+)
 
 FOLDERS: Mapping[str, dict[str, Any]] = {
     "base-7b": {"model_type": "llama", "template": ""},

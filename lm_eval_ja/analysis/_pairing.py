@@ -19,6 +19,7 @@ _SETTINGS = {
     "norm": "clean-up of answers",
     "gen": "generation settings",
     "sys": "system instruction",
+    "template": "arguments of the chat template",
     "bos": "forced BOS",
     "judge": "judge",
     "judge_prompts": "judge prompts",

@@ -127,10 +127,10 @@ def _consequence(benchmark: str, way: _Way) -> str:
             "Neo asked local models so, base and instruct alike: only such scores stand beside published ones. A chat "
             "model may do better as a chat; that is another measurement, with another signature."
         )
-    style = "style:alpaca+chat_template" if benchmark == "jaster" else "style:chat"
+    style = "style:alpaca+chat_template" if benchmark == "jaster" else "style:chat_template"
     text = (
-        f"Not comparable with neo's local models, which were asked without a template. The signature says {style}, and "
-        "reports never rank it with the other way."
+        f"Not comparable with neo's local models, which were asked without a template: the signature says {style}, and "
+        "reports rank such runs in a table of their own."
     )
     if way.thoughts:
         text += (
@@ -176,6 +176,7 @@ def _settings(
                 str(model.folder),
                 "Prompts go out as tokens, so that no BOS is added on the way.",
             )
+            yield _entry("tokenizer_backend", "huggingface")
         yield _entry("max_length", model.context or ROOM, "lm-eval's API backends would take 2048 otherwise.")
         yield _entry("num_concurrent", 32)
     else:
@@ -212,8 +213,8 @@ def _settings(
 
 
 _WHY = {
-    "enable_thinking": "Off: the protocol's limits have no room for thoughts.",
-    "chat_template_args": "For the chat template: prompts depend on them.",
+    "enable_thinking": "Off: the protocol's limits have no room for thoughts. The signature has it in template:…",
+    "chat_template_args": "For the chat template, whose prompts depend on them. The signature has them as template:…",
 }
 
 
@@ -322,8 +323,11 @@ def _generation(way: _Way, model: Model, backend: str) -> Iterator[str]:
         if isinstance(model.generation.get(name), (int, float))
     }
     listed = ", ".join(f"{name} {value}" for name, value in own.items())
-    if own and backend == "hf":
-        yield _comment(f"hf applies the checkpoint's generation_config.json, also when greedy: {listed}.")
+    always = ", ".join(f"{name} {value}" for name, value in own.items() if name != "temperature")
+    if always and backend == "hf":
+        yield _comment(
+            f"hf applies the checkpoint's generation_config.json as well ({always}); vllm does not."
+        )
     if own and way.thoughts:
         yield _comment(
             f"The protocols decode greedily (MT-Bench: by category). The checkpoint's own settings "

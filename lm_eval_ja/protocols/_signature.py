@@ -16,6 +16,7 @@ KEY_ORDER: tuple[str, ...] = (
     "norm",
     "gen",
     "sys",
+    "template",
     "bos",
     "judge",
     "judge_prompts",
