@@ -35,8 +35,11 @@ FOLDERS: Mapping[str, dict[str, Any]] = {
     "base-7b": {"model_type": "llama", "template": ""},
     "Qwen3-8B": {
         "model_type": "qwen3",
+        "architecture": "Qwen3ForCausalLM",
+        "context": 40960,
+        "bos_token": "",
         "template": _TURNS + _ASK + _SWITCH,
-        "generation": {"temperature": 0.6},
+        "generation": {"temperature": 0.6, "top_p": 0.95, "top_k": 20},
     },
     "Qwen3-8B-Base": {"model_type": "qwen3", "template": _TURNS + _ASK + _SWITCH},
     "Qwen3-4B-Thinking-2507": {
@@ -73,8 +76,12 @@ def make_folder(name: str, where: Path, tiny_model: str | None = None) -> Path:
     else:
         folder.mkdir(parents=True)
         bos = facts.get("bos_token", "<|bos|>")
-        tokenizer = {"bos_token": {"content": bos}, "eos_token": "<|end|>", "add_bos_token": True}
-        config = {"model_type": facts["model_type"], "architectures": ["X"], "max_position_embeddings": 32768}
+        tokenizer = {"bos_token": {"content": bos}, "eos_token": "<|end|>", "add_bos_token": bool(bos)}
+        config = {
+            "model_type": facts["model_type"],
+            "architectures": [facts.get("architecture", "LlamaForCausalLM")],
+            "max_position_embeddings": facts.get("context", 32768),
+        }
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tokenizer.pop("chat_template", None)
     if facts["template"]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -161,7 +162,10 @@ def test_every_file_is_yaml_that_lm_eval_knows(name, backend, tmp_path) -> None:
         assert config.tasks == ("nejumi_jaster" if file.startswith("jaster") else "nejumi_mtbench")
         assert config.apply_chat_template == ("-" in file)
         assert (
-            max(map(len, re.sub(r"^ *#? +(http|'|system_|gen_).*$", "", text, flags=re.MULTILINE).split("\n"))) < 130
+            max(
+                map(len, re.sub(r"^ *#? +(http|'|system_|gen_).*$", "", text, flags=re.MULTILINE).split("\n"))
+            )
+            < 130
         )
 
 
@@ -209,10 +213,19 @@ def test_the_command_writes_and_says_what_it_saw(tmp_path, capsys) -> None:
     assert main([*arguments, "--force"]) == 0
 
 
+def test_the_page_shows_what_the_command_prints(tmp_path, capsys, monkeypatch) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "run-config.md").read_text(encoding="utf-8")
+    shown = re.search(r"^\$ lm-eval-ja run-config (.*)\n((?:[^$].*\n|\n)+)", page, re.MULTILINE)
+    make_folder("Qwen3-8B", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run-config", *shown[1].split()]) == 0
+    assert capsys.readouterr().out == shown[2]
+
+
 def test_an_unknown_family_gets_what_its_directory_says(tmp_path, capsys) -> None:
     assert main(["run-config", str(make_folder("base-7b", tmp_path)), "-o", str(tmp_path)]) == 0
     assert "not known: settings are read from the directory alone" in capsys.readouterr().out
-    assert "family is not known (X, model_type llama)" in " ".join(
+    assert "family is not known (LlamaForCausalLM, model_type llama)" in " ".join(
         (tmp_path / "jaster.yaml").read_text(encoding="utf-8").replace("\n# ", " ").split()
     )
 
