@@ -1,7 +1,6 @@
 """The files that `lm-eval-ja run-config` writes, run by the harness's own `lm_eval run --config`."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 import yaml
 
 from lm_eval_ja.families import look, recognize, write_configs
-from tests.e2e.conftest import environment
 from tests.model_folders import make_folder
 from tests.model_server import ModelServer
 
@@ -19,20 +17,9 @@ pytestmark = pytest.mark.slow
 Harness = Callable[[Path, str], dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all, so that lm_eval's own tasks are read once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def harness(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
-    """`lm_eval run --config FILE` in this process, on the first sample questions. Returns the results."""
-    from lm_eval._cli.harness import HarnessCLI
-
-    own = {"LM_EVAL_JA_CACHE": str(cache), "LM_EVAL_JA_INDEX_CACHE": "1"}
-    for name, value in environment(tmp_path, own).items():
-        monkeypatch.setenv(name, value)
+def harness(lm_eval_here: Callable[..., None]) -> Harness:
+    """`lm_eval run --config FILE` on the first sample questions. Returns the results."""
 
     def run(folder: Path, text: str) -> dict[str, Any]:
         config = yaml.safe_load(text)
@@ -48,9 +35,7 @@ def harness(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Har
             config["batch_size"] = 2
         file = folder / "tried.yaml"
         file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
-        monkeypatch.setattr(sys, "argv", ["lm_eval", "run", "--config", str(file)])
-        cli = HarnessCLI()
-        cli.execute(cli.parse_args())
+        lm_eval_here("run", "--config", str(file))
         (results,) = output.rglob("results_*.json")
         return json.loads(results.read_text(encoding="utf-8"))
 
