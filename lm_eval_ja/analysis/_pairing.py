@@ -17,6 +17,7 @@ _SETTINGS = {
     "shots": "shots",
     "style": "prompt style",
     "norm": "clean-up of answers",
+    "thoughts": "handling of thoughts",
     "gen": "generation settings",
     "sys": "system instruction",
     "template": "arguments of the chat template",

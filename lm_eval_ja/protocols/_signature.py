@@ -14,6 +14,7 @@ KEY_ORDER: tuple[str, ...] = (
     "shots",
     "style",
     "norm",
+    "thoughts",
     "gen",
     "sys",
     "template",

@@ -24,6 +24,7 @@ from lm_eval_ja.results import (
     stamp_after,
     write_run,
 )
+from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
 Aggregation = tuple[Callable[[Sequence[Any]], float], Callable[[Sequence[Any]], Any] | None]
 
@@ -115,7 +116,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))
         own = dataclasses.replace(options, data=metadata.get("data", "real"))
-        session = Session(task, own, own.prompts())
+        session = Session(task, own, own.prompts(), parse_thoughts(metadata.get("thoughts", AUTO)))
         category = metadata.get("category")
         conversation = protocol.conversation
         categories = (category,) if category else tuple(conversation.temperatures if conversation else ())
