@@ -204,7 +204,7 @@ def _settings(
     if way.chat:
         yield "apply_chat_template: true"
         yield from _chat_facts(model, known)
-    yield from _metadata(benchmark, way)
+    yield from _metadata(benchmark, way, backend)
     yield from _generation(way, model, backend)
     if backend != "server":
         yield "batch_size: auto"
@@ -290,11 +290,14 @@ def _chat_facts(model: Model, known: Sequence[Family]) -> Iterator[str]:
         yield _comment("The template refuses a second turn: MT-Bench cannot be run as a chat.")
 
 
-def _metadata(benchmark: str, way: _Way) -> Iterator[str]:
+def _metadata(benchmark: str, way: _Way, backend: str) -> Iterator[str]:
     options: list[str] = []
     if way.thoughts:
+        why = "How the thoughts are marked."
+        if way.thoughts == "mistral" and backend == "hf":
+            why += " On hf such marks are not in the text if they are special tokens: see docs/thoughts.md."
         options += [
-            _entry("thoughts", way.thoughts, "How the thoughts are marked."),
+            _entry("thoughts", way.thoughts, why),
             _entry("token_budget", f"+{THOUGHTS}", "Tokens for thoughts, on top of each limit."),
         ]
     if benchmark == "mtbench":

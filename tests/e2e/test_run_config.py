@@ -26,6 +26,8 @@ def harness(lm_eval_here: Callable[..., None]) -> Harness:
         output = folder / f"out-{len(list(folder.glob('out-*')))}"
         # What a user would add to try it: little data, short answers, no judge, no GPU.
         config["metadata"] = {**config.get("metadata", {}), "data": "sample", "judge_model": "none"}
+        if "token_budget" in config["metadata"]:
+            config["metadata"]["token_budget"] = "+8"  # noqa: S105  # not that kind of token
         if config["tasks"] == "nejumi_jaster":
             config["tasks"] = "nejumi_jaster_jnli"
         else:
@@ -61,6 +63,7 @@ def test_every_file_runs_on_hf(tiny_model, tmp_path, harness) -> None:
     assert "|gen:greedy-3|template:enable_thinking=False|bos:off" in signatures["jaster-chat.yaml"]
     assert "|style:conversation|" in signatures["mtbench.yaml"]
     assert "|style:chat_template|" in signatures["mtbench-chat.yaml"]
+    assert "|thoughts:separated|gen:deviates:max_gen_toks=11|" in signatures["jaster-thinking.yaml"]
     assert len(set(signatures.values())) == len(signatures)
 
 
