@@ -124,19 +124,19 @@ def _consequence(benchmark: str, way: _Way) -> str:
     """What the way of asking means for who may be compared with whom."""
     if not way.chat:
         return (
-            "Neo asked local models so, base and instruct alike: only such scores stand beside published ones. A chat "
-            "model may do better as a chat; that is another measurement, with another signature."
+            "Neo asked local models so, base and instruct alike. A chat model may do better as a chat: say which of the "
+            "two a score is."
         )
     style = "style:alpaca+chat_template" if benchmark == "jaster" else "style:chat_template"
     text = (
-        f"Not comparable with neo's local models, which were asked without a template: the signature says {style}, and "
-        "reports rank such runs in a table of their own."
+        f"Neo asked API models so, and ranked them with the others. The signature says {style}; reports rank both ways "
+        "together and show which it was."
     )
     if way.thoughts:
         text += (
             f" Thoughts are separated from the answer, never scored or judged, and get {THOUGHTS:,} tokens on top of "
-            "the protocol's limit; the signature says so. Thoughts that do not end are counted: raise token_budget if "
-            "there are many."
+            "the protocol's limit. That is not the published protocol: such runs stand in a table of their own. "
+            "Thoughts that do not end are counted: raise token_budget if there are many."
         )
     return text
 
