@@ -124,8 +124,8 @@ def _consequence(benchmark: str, way: _Way) -> str:
     """What the way of asking means for who may be compared with whom."""
     if not way.chat:
         return (
-            "Neo asked local models so, base and instruct alike. A chat model may do better as a chat: say which of the "
-            "two a score is."
+            "Neo asked local models so, base and instruct alike. A chat model may do better as a chat: say which "
+            "of the two a score is."
         )
     style = "style:alpaca+chat_template" if benchmark == "jaster" else "style:chat_template"
     text = (
