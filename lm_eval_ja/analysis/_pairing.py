@@ -20,6 +20,7 @@ _SETTINGS = {
     "thoughts": "handling of thoughts",
     "gen": "generation settings",
     "sys": "system instruction",
+    "template": "arguments of the chat template",
     "bos": "forced BOS",
     "judge": "judge",
     "judge_prompts": "judge prompts",

@@ -142,9 +142,7 @@ class Session:
 
     def _rate(self, asked: Sequence[tuple[int, Messages]]) -> list[TurnRecord]:
         """Records of turns that have an answer, one for each."""
-        if not asked:
-            return []
-        if self.prompts is None:
+        if not asked or self.prompts is None:
             return _unscored(asked, f"judge_model={NO_JUDGE}")
         messages = [request for _, request in asked]
         config = self.options.config(self.ranks)

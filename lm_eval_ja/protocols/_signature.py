@@ -17,6 +17,7 @@ KEY_ORDER: tuple[str, ...] = (
     "thoughts",
     "gen",
     "sys",
+    "template",
     "bos",
     "judge",
     "judge_prompts",

@@ -151,12 +151,19 @@ class ProtocolTask(HarnessTask):
         return config
 
     def run_fields(self) -> dict[str, str]:
-        """Parts of the signature that every task has: number of questions, system instruction, forced BOS."""
+        """Parts of the signature that every task has: number of questions, system instruction, template, forced BOS."""
         asked, total = self._evaluated or (len(self.eval_docs), len(self.eval_docs))
         fields = {"n": str(asked) if asked == total else f"{asked}of{total}"}
         if self._system_instruction:
             fields["sys"] = sha256(self._system_instruction.encode()).hexdigest()[:8]
-        bos = (self.config.metadata or {}).get("add_bos_token")  # the harness merges the model's arguments in
+        model_args = self.config.metadata or {}  # the harness merges the model's arguments in
+        given = model_args.get("chat_template_args")
+        variables = dict(given) if isinstance(given, dict) else {}
+        if model_args.get("enable_thinking") is not None:
+            variables["enable_thinking"] = model_args["enable_thinking"]
+        if variables:
+            fields["template"] = ",".join(f"{name}={value}" for name, value in sorted(variables.items()))
+        bos = model_args.get("add_bos_token")
         if bos is not None:
             fields["bos"] = "on" if bos else "off"
         return fields

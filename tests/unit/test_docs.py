@@ -25,7 +25,7 @@ from lm_eval_ja.tasks.options import AnswerOptions, JasterOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(lm_eval_ja.__file__).parent
-DOCS = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+DOCS = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -72,7 +72,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def test_the_index_links_every_document() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / urlsplit(link).path).resolve() for link in _LINK.findall(text_of(index))}
-    assert {path for path in index.parent.glob("*.md") if path != index} <= linked
+    assert {path for path in index.parent.rglob("*.md") if path != index} <= linked
 
 
 @each_document
