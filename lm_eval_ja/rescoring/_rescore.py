@@ -23,6 +23,7 @@ from lm_eval_ja.protocols import (
     mean_score,
     protocol_names,
 )
+from lm_eval_ja.rescoring._aggregate import mean_score_of
 from lm_eval_ja.rescoring._asked import asked_otherwise
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
@@ -254,12 +255,7 @@ def _values(metric: str, questions: Sequence[Question], predictions: Sequence[st
 
 
 def _mean(items: tuple[float, ...]) -> _Values:
-    """Mean and standard error in the harness's own arithmetic, so that its results come out to the last bit."""
-    mean = sum(items) / len(items)
-    if len(items) == 1:
-        return _Values(Score(mean), items)
-    deviation = math.sqrt(sum([(item - mean) ** 2 for item in items]) / (len(items) - 1))
-    return _Values(Score(mean, deviation / math.sqrt(len(items))), items)
+    return _Values(mean_score_of(items), items)
 
 
 def _comet(questions: Sequence[Question], predictions: Sequence[str], comet: Comet) -> tuple[_Values, str]:
