@@ -22,6 +22,7 @@ from lm_eval_ja.metrics._normalize import (
     write_steps,
 )
 from lm_eval_ja.metrics._registry import METRICS, Metric
+from lm_eval_ja.metrics._samples import pass_at_k, sample_metrics, sample_score, sample_values
 from lm_eval_ja.metrics._text import char_f1, exact_match, set_f1
 
 __all__ = [
@@ -45,8 +46,12 @@ __all__ = [
     "nfkc",
     "normalize",
     "parse_number",
+    "pass_at_k",
     "pearson",
     "read_steps",
+    "sample_metrics",
+    "sample_score",
+    "sample_values",
     "set_f1",
     "spearman",
     "write_steps",

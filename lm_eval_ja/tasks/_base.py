@@ -1,17 +1,22 @@
 """What the task classes have in common: how they stand in the harness."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 
 from lm_eval_ja import plugin
 from lm_eval_ja._unicode import well_formed
 from lm_eval_ja.adapters import HarnessTask
+from lm_eval_ja.errors import OptionError
+from lm_eval_ja.options import check_repeats
 
 plugin.install()
 
 SAMPLE_LABEL = "sample, not a benchmark"
 """Stands behind the name of everything that was scored on the made-up sample data."""
+
+_REPEATED = "generate_until_repeated"
 
 
 class ProtocolTask(HarnessTask):
@@ -19,20 +24,34 @@ class ProtocolTask(HarnessTask):
 
     Attributes:
         TASK_VERSION: Raised whenever scores of the same model can change.
+        ONE_SAMPLE: Why no more than one sample of an answer can be scored; empty where any number can.
+        repeats: Samples of every answer.
     """
 
     TASK_VERSION = 1
+    ONE_SAMPLE: str = ""
 
     def __init__(self, config: dict[str, Any]) -> None:
         """Hand the configuration to the harness, which loads the evaluated split.
 
         Args:
             config: A ``TaskConfig`` as a dictionary.
+
+        Raises:
+            OptionError: Several samples are asked for where only one can be scored.
         """
+        given = (config.get("metadata") or {}).get("repeats")
+        self.repeats = check_repeats(config.get("repeats") or 1 if given is None else given)
+        if self.repeats > 1 and self.ONE_SAMPLE:
+            raise OptionError(f"{config['task']} cannot take repeats={self.repeats}: {self.ONE_SAMPLE}")
+        config = {**config, "repeats": self.repeats}
         self._evaluated: tuple[int, int] | None = None
         self._system_instruction: str | None = None
         super().__init__(config=config)
+        plugin.claim(str(config["task"]))
         self.VERSION = self.TASK_VERSION  # a "version" among the user's metadata is not ours
+        if self.repeats > 1:
+            self.OUTPUT_TYPE = _REPEATED  # config.output_type stays, which is what --gen_kwargs are for
 
     @staticmethod
     def labelled(config: dict[str, Any], data: str) -> str:
@@ -42,6 +61,24 @@ class ProtocolTask(HarnessTask):
 
     def fewshot_docs(self) -> None:
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""
+
+    def set_repeats(self, repeats: int) -> None:
+        """Called by lm-eval 0.5 for ``--repeats``, when the task's metrics are fixed.
+
+        Raises:
+            OptionError: It differs from the task's.
+        """
+        if repeats != self.repeats:
+            raise OptionError(
+                f"--repeats {repeats} comes too late for {self.config.task}: give --metadata "
+                f"'{{\"repeats\": {repeats}}}'"
+            )
+
+    def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
+        """As upstream's; where several samples are asked for, requests of a type that draws every one anew."""
+        if self.repeats == 1:
+            return super().construct_requests(doc, ctx, **kwargs)
+        return self.own_request(_REPEATED, doc, (ctx, deepcopy(self.config.generation_kwargs)), **kwargs)
 
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts."""
@@ -72,7 +109,7 @@ class ProtocolTask(HarnessTask):
         return config
 
     def run_fields(self) -> dict[str, str]:
-        """Parts of the signature that every task has: number of questions, system instruction, forced BOS."""
+        """Parts of the signature that every task has: number of questions, system instruction, forced BOS, repeats."""
         asked, total = self._evaluated or (len(self.eval_docs), len(self.eval_docs))
         fields = {"n": str(asked) if asked == total else f"{asked}of{total}"}
         if self._system_instruction:
@@ -80,6 +117,8 @@ class ProtocolTask(HarnessTask):
         bos = (self.config.metadata or {}).get("add_bos_token")  # the harness merges the model's arguments in
         if bos is not None:
             fields["bos"] = "on" if bos else "off"
+        if self.repeats > 1:
+            fields["repeats"] = str(self.repeats)
         return fields
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import lm_eval_ja
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, gold, write_steps
-from lm_eval_ja.options import pick
+from lm_eval_ja.metrics import METRICS, gold, sample_metrics, write_steps
+from lm_eval_ja.options import check_repeats, pick
 from lm_eval_ja.prompts import Shot
 from lm_eval_ja.protocols import load_protocol, protocol_names, signature
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import JasterBlock, read_block
-from lm_eval_ja.tasks._values import aggregation, question_value
+from lm_eval_ja.tasks._values import aggregation, question_values
 from lm_eval_ja.tasks.options import JasterOptions
 
 
@@ -50,6 +50,8 @@ class JasterTask(ProtocolTask):
         self._form = self._style.name
         self._shots: dict[int, list[Shot]] = {}
         self._file_generation = dict(rest["generation_kwargs"])
+        repeats = self.options.repeats or check_repeats(rest.get("repeats") or 1)
+        further = [name for metric in self.block.metrics for name in sample_metrics(metric, repeats)]
         super().__init__(
             config={
                 **rest,
@@ -58,13 +60,17 @@ class JasterTask(ProtocolTask):
                 "generation_kwargs": {"max_gen_toks": self.block.output_length, **self._file_generation},
                 "metric_list": [
                     {"metric": name, "aggregation": aggregation(name), "higher_is_better": True}
-                    for name in self.block.metrics
+                    for name in (*self.block.metrics, *further)
                 ],
                 "filter_list": [
                     {
                         "name": "none",  # result keys read "<metric>,none"
                         "filter": [
-                            {"function": "lm_eval_ja_normalize", "steps": list(self.block.normalization)}
+                            {
+                                "function": "lm_eval_ja_normalize",
+                                "steps": list(self.block.normalization),
+                                **({"repeats": repeats} if repeats > 1 else {}),
+                            }
                         ],
                     }
                 ],
@@ -154,11 +160,16 @@ class JasterTask(ProtocolTask):
     # ---------------------------------------------------------------- scores
 
     def process_results(self, doc: dict[str, Any], results: list[Any]) -> dict[str, Any]:
-        """Score one prediction by every metric. Under ``--predict_only`` there is nothing to score."""
+        """Score one question by every metric. Under ``--predict_only`` there is nothing to score."""
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         target = self.doc_to_target(doc)
-        return {name: question_value(name, results[0], target) for name in self.block.metrics}
+        predictions = results[0] if self.repeats > 1 else results[:1]
+        return {
+            name: value
+            for metric in self.block.metrics
+            for name, value in question_values(metric, predictions, target).items()
+        }
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""

@@ -42,6 +42,11 @@ class MTBenchTask(ProtocolTask):
     environment, see :class:`~lm_eval_ja.judge.options.JudgeOptions`.
     """
 
+    ONE_SAMPLE = (
+        "MT-Bench answers are asked for once (judge_repeats judges each several times). Run it by itself, without "
+        "repeats, with several --seed for the spread of its answers; `lm-eval-ja report` joins such runs"
+    )
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Configure the task and load the questions.
 
