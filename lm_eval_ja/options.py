@@ -80,5 +80,7 @@ def check_repeats(repeats: Any) -> int:
         OptionError: It is no whole number from 1.
     """
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise OptionError(f"repeats is {repeats!r}; it must be a whole number from 1: samples of every answer")
+        raise OptionError(
+            f"repeats is {repeats!r}; it must be a whole number from 1: samples of every answer"
+        )
     return repeats

@@ -19,6 +19,7 @@ from lm_eval_ja.analysis._leaderboards import (
     questions_asked,
     tree_scores,
 )
+from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Outcome",
     "Row",
     "RunIntervals",
+    "SamplingError",
     "analyse",
     "analyse_runs",
     "bootstrap_intervals",
@@ -45,5 +47,6 @@ __all__ = [
     "make_leaderboards",
     "questions_asked",
     "read_given",
+    "sampling_errors",
     "tree_scores",
 ]

@@ -5,11 +5,12 @@ The definitions are for people to check and stand, in the same order, in ``docs/
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
 from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
+from lm_eval_ja.analysis._samples import each_question, each_sample
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
@@ -68,7 +69,7 @@ class Failures:
 
     Attributes:
         dataset: The dataset.
-        counts: Number of questions by outcome.
+        counts: Number of answers by outcome: of questions, or of samples where there are several of each.
         score: Mean score; None if nothing is scored.
         lenient: Mean score if the form were forgiven; None for MT-Bench.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
@@ -98,7 +99,13 @@ def analyse(run: Run, count_tokens: CountTokens | None = None) -> dict[str, Fail
     Returns:
         Failures by task name, for the tasks with samples.
     """
-    return {name: _task(task, count_tokens) for name, task in run.tasks.items() if task.questions}
+    return {name: _all_samples(task, count_tokens) for name, task in run.tasks.items() if task.questions}
+
+
+def _all_samples(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
+    """Every sample counts as an answer; a question's finding is what most of its samples are."""
+    found = _task(each_sample(task), count_tokens)
+    return replace(found, findings=each_question(task, found.findings, lambda finding: finding.outcome))
 
 
 def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:

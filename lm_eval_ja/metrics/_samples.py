@@ -8,7 +8,7 @@ from statistics import fmean
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.metrics._registry import METRICS
 
-_PASS = "exact_match"
+_RIGHT = "exact_match"
 """The metric that says of one answer whether it is right."""
 
 
@@ -56,7 +56,7 @@ def sample_metrics(metric: str, repeats: int) -> tuple[str, ...]:
     if repeats == 1 or own.per_item is None or own.scale != (0.0, 1.0):
         return ()
     names = [f"{metric}_majority"]
-    if metric == _PASS:
+    if metric == _RIGHT:
         powers = [2**power for power in range(1, repeats.bit_length()) if 2**power < repeats]
         names += [f"{metric}_pass@{k}" for k in (*powers, repeats)]
     return tuple(names)

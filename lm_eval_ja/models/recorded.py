@@ -71,8 +71,9 @@ def load_tokenizer(name: str) -> Any:
 class RecordedLM(LM):
     """Answers from a file of JSON lines, plain or gzip.
 
-    Each line is an object with ``prompt`` (a text), ``output`` (a text, or a list of several answers to the prompt) and,
-    as ``lm-eval-ja prompts`` writes it, ``id``. Several lines may share a prompt: the ids then tell their outputs apart.
+    Each line is an object with ``prompt`` (a text), ``output`` (a text, or a list of several answers to the prompt)
+    and, as ``lm-eval-ja prompts`` writes it, ``id``. Several lines may share a prompt: the ids then tell their outputs
+    apart.
 
     Attributes:
         samples_differ: Whatever the generation settings say, several answers to a prompt are what the file holds.
@@ -170,12 +171,12 @@ class RecordedLM(LM):
         if few:
             raise DataError(
                 f"{self._path} has fewer answers than are asked for to {len(few)} prompts: {_some(few)} "
-                f"({min(few.values())} or more each). Set repeats to that number, or give `output` as a list of more answers"
+                f"({min(few.values())} or more each). Set repeats to that number, or make `output` a list of more"
             )
         if unused > 0:
             _log.warning(
                 "%s has up to %d more answers to a prompt than are scored: only the first ones count. "
-                'Set --metadata \'{"repeats": N}\' to score N of them',
+                "Set --metadata '{\"repeats\": N}' to score N of them",
                 self._path,
                 unused,
             )

@@ -40,7 +40,9 @@ def generate_until_repeated(lm: Any, requests: Sequence[Any]) -> list[str]:
     places: Counter[str] = Counter()
     instances, plain, keys = [], [], []
     for request in requests:
-        number = numbers[id(request)] % (request.repeats or 1)  # beyond: padding for ranks with fewer questions
+        number = numbers[id(request)] % (
+            request.repeats or 1
+        )  # beyond: padding for ranks with fewer questions
         numbers[id(request)] += 1
         arguments = request.args[0], _with_seed(lm, copy.deepcopy(request.args[1]), number)
         instances.append(
@@ -60,15 +62,15 @@ def generate_until_repeated(lm: Any, requests: Sequence[Any]) -> list[str]:
         places[asked] += 1
     _warn_of_copies(lm, instances)
     store = lm.cache_hook.dbdict
-    answers = (
-        {} if store is None else {index: store[key] for index, key in enumerate(keys) if key in store}
-    )
+    answers = {} if store is None else {index: store[key] for index, key in enumerate(keys) if key in store}
     todo = [index for index in range(len(instances)) if index not in answers]
     with _kept_as_samples(lm, store, [(plain[index], keys[index]) for index in todo]):
         for part in _passes(lm, todo, instances):
             generated = lm.generate_until([instances[index] for index in part])
             for index, answer in zip(part, generated, strict=True):
-                answers[index] = "" if answer is None else answer  # some servers send null for an empty answer
+                answers[index] = (
+                    "" if answer is None else answer
+                )  # some servers send null for an empty answer
                 if store is not None:
                     store[keys[index]] = answers[index]
             if store is not None:
@@ -82,8 +84,9 @@ def _warn_of_copies(lm: Any, instances: Iterable[Any]) -> None:
     tasks = {str(own.task_name): None for own in instances if not own.args[1].get("temperature")}
     if tasks:
         _log.warning(
-            "repeats is more than 1, but %s generates greedily (temperature 0): all samples of a question will be equal, "
-            "and avg@n is the score of one. Add --gen_kwargs temperature=0.7, or leave repeats out",
+            "repeats is more than 1, but the answers of %s are generated greedily (temperature 0): all samples of a "
+            "question will be equal, and avg@n is the score of one. Add --gen_kwargs temperature=0.7, or leave "
+            "repeats out",
             ", ".join(list(tasks)[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""),  # noqa: PLR2004
         )
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from lm_eval_ja._unicode import visible
-from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row
+from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row, SamplingError
 from lm_eval_ja.protocols import Missing, Score, find_rules
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
@@ -31,6 +31,8 @@ def report_tables(analysis: Analysis) -> list[Grid]:
             columns = [column for column in categories if column.scale == scale]
             kind = "categories" if scale == 1 else f"categories, out of {scale:g}"
             tables.append(_scores(leaderboard, columns, f"{title}: {kind}"))
+        if any(row.run.key in analysis.sampling for row in leaderboard.rows):
+            tables.append(_sampling(leaderboard, analysis, f"{title}: several samples"))
     return tables
 
 
@@ -84,6 +86,50 @@ def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> 
         for row in leaderboard.rows
     )
     return Grid(title, (), (Field("Model", "name"), *(Field(column.label) for column in columns)), rows)
+
+
+def _sampling(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
+    """Scores from several samples with their standard errors, whose part of them is which, and what to increase."""
+    rows: list[tuple[str, ...]] = []
+    sections = []
+    for row in leaderboard.rows:
+        own = analysis.sampling.get(row.run.key, {})
+        for column in leaderboard.columns:
+            error = own.get(column.name)
+            if error is None:
+                continue
+            best = max((name for name in error.further if name.startswith("pass@")), key=_k, default="")
+            share = error.sampling**2 / error.total**2 if error.total else 0.0
+            errors = (error.total, error.questions, error.sampling)
+            cells = [row.run.key, column.label, str(error.repeats), number(error.score, column.scale)]
+            cells += [number(value, column.scale) for value in errors]
+            cells += [f"{share:.0%}", error.increase if error.total else "–"]
+            cells += [number(error.with_twice(what), column.scale) for what in ("repeats", "questions")]
+            cells += [_optional(error.further.get("majority"), column.scale)]
+            cells += [f"{number(error.further[best], column.scale)} ({_k(best)})" if best else "–"]
+            rows.append(tuple(cells))
+        sections.append(len(rows) - 1)
+    fields = [Field("Model", "name"), Field("Score", "label"), Field("n"), Field("avg@n"), Field("±")]
+    fields += [Field("questions"), Field("sampling"), Field("share", spare=2), Field("Increase", "label")]
+    fields += [
+        Field("± 2x repeats", spare=1),
+        Field("± 2x questions", spare=1),
+        Field("majority"),
+        Field("pass@k"),
+    ]
+    note = (
+        "± is the standard error: the root of the squares of its parts, of the questions and of sampling. Twice the "
+        "repeats halve the square of the second, twice the questions those of both."
+    )
+    return Grid(title, (note,), tuple(fields), tuple(rows), tuple(sections[:-1]))
+
+
+def _k(name: str) -> int:
+    return int(name.rpartition("@")[2])
+
+
+def _optional(value: float | None, scale: float) -> str:
+    return "–" if value is None else number(value, scale)
 
 
 def _score(score: Score | Missing, scale: float) -> str:
@@ -149,6 +195,10 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
                 interval = own.scores.get(column.name) if own else None
                 line[column.name] = score.value if isinstance(score, Score) else None
                 line[f"{column.name}_stderr"] = score.stderr if isinstance(score, Score) else None
+                if (error := analysis.sampling.get(row.run.key, {}).get(column.name)) is not None:
+                    line[f"{column.name}_stderr_questions"] = error.questions
+                    line[f"{column.name}_stderr_sampling"] = error.sampling
+                    line |= {f"{column.name}_{name}": value for name, value in error.further.items()}
                 if column.level != "dataset":
                     line[f"{column.name}_low"] = interval.low if interval else None
                     line[f"{column.name}_high"] = interval.high if interval else None
@@ -192,6 +242,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "judge": run.judge or "",
         "chat_template": run.chat_template,
         "answers": run.asked,
+        **({"repeats": run.repeats} if run.repeats > 1 else {}),
         "seconds": "" if run.seconds is None else run.seconds,
         "date": run.date.isoformat() if run.date else "",
     }
@@ -291,5 +342,22 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
             }
             for name, own in analysis.failures.get(run.key, {}).items()
         },
+        **(
+            {"sampling": {name: _sampling_data(own) for name, own in sampling.items()}}
+            if (sampling := analysis.sampling.get(run.key))
+            else {}
+        ),
         "characters_per_token": tokens.total if isinstance(tokens, Efficiency) else None,
+    }
+
+
+def _sampling_data(error: SamplingError) -> dict[str, Any]:
+    return {
+        "score": error.score,
+        "repeats": error.repeats,
+        "stderr": error.total,
+        "stderr_questions": error.questions,
+        "stderr_sampling": error.sampling,
+        "increase": error.increase,
+        **error.further,
     }

@@ -15,7 +15,7 @@ from lm_eval_ja.results._files import (
 )
 from lm_eval_ja.results._read import read_runs
 from lm_eval_ja.results._stamps import stamp_after
-from lm_eval_ja.results._types import JudgeReply, Problem, Question, Run, RunSet, TaskResult, Turn
+from lm_eval_ja.results._types import JudgeReply, Problem, Question, Run, RunSet, Sample, TaskResult, Turn
 
 __all__ = [
     "PER_TASK",
@@ -25,6 +25,7 @@ __all__ = [
     "ResultsFile",
     "Run",
     "RunSet",
+    "Sample",
     "TaskResult",
     "Turn",
     "find_results",

@@ -9,7 +9,7 @@ from typing import Any
 
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
-from lm_eval_ja.results._types import JudgeReply, Problem, Question, Turn
+from lm_eval_ja.results._types import JudgeReply, Problem, Question, Sample, Turn
 
 
 @dataclass
@@ -118,6 +118,10 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
             max_tokens=_max_tokens(arguments["arg_1"].get("gen_kwargs")),
             turns=turns,
         )
+    gold = pool(sample["target"])
+    outputs = _outputs(sample["resps"])
+    predictions = sample["filtered_resps"][0]
+    predictions = [str(text) for text in (predictions if isinstance(predictions, list) else [predictions])]
     return Question(
         dataset=dataset,
         id=str(doc["id"]),
@@ -126,12 +130,24 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         score=_score(sample, metric),
         instruction=pool(doc["instruction"]),
         input=pool(doc["input"]),
-        gold=pool(sample["target"]),
-        output=_first(sample["resps"]),
-        prediction=str(sample["filtered_resps"][0]),
+        gold=gold,
+        output=outputs[0],
+        prediction=predictions[0],
         prompt=pool(arguments["arg_0"]),
         max_tokens=_max_tokens(arguments.get("arg_1")),
+        # What is beyond the predictions is padding for ranks with fewer questions.
+        samples=tuple(
+            Sample(output, prediction, _sample_score(metric, prediction, gold))
+            for output, prediction in zip(outputs[: len(predictions)], predictions, strict=True)
+        )
+        if len(predictions) > 1
+        else (),
     )
+
+
+def _sample_score(metric: str, prediction: str, gold: str) -> float | None:
+    per_item = METRICS[metric].per_item if metric in METRICS else None
+    return None if per_item is None else per_item(prediction, gold)
 
 
 def _score(sample: Mapping[str, Any], metric: str) -> float | None:
@@ -141,11 +157,11 @@ def _score(sample: Mapping[str, Any], metric: str) -> float | None:
     return number(sample.get(metric))
 
 
-def _first(resps: Any) -> str:
-    # Samples gathered from several ranks may nest one level less; either way the first text is the answer.
-    while isinstance(resps, list):
+def _outputs(resps: Any) -> list[str]:
+    # Samples gathered from several ranks may nest one level less; either way the innermost list has the answers.
+    while isinstance(resps[0], list):
         resps = resps[0]
-    return str(resps)
+    return [str(text) for text in resps] if isinstance(resps, list) else [str(resps)]
 
 
 def _max_tokens(generation: Any) -> int | None:

@@ -60,6 +60,21 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One of several answers to a question.
+
+    Attributes:
+        output: What the model wrote, unchanged.
+        prediction: The normalized output, as it was scored.
+        score: Its value of the task's metric; None for metrics that only all questions have.
+    """
+
+    output: str
+    prediction: str
+    score: float | None
+
+
+@dataclass(frozen=True)
 class Question:
     """One question, and what a model made of it.
 
@@ -77,8 +92,10 @@ class Question:
         prompt: What the model was sent: a text, or a JSON list of chat messages.
         max_tokens: Most tokens that were generated; None if the samples don't say.
         metric: Name of the metric.
-        score: Its value: 0 to 1, or for MT-Bench the mean rating from 1 to 10. None if unscored.
+        score: Its value: 0 to 1, or for MT-Bench the mean rating from 1 to 10; of several samples their mean. None if
+            unscored.
         turns: MT-Bench's two turns; empty for others.
+        samples: The answers where there are several (``repeats``), the first of which is ``output``; otherwise empty.
     """
 
     dataset: str
@@ -94,6 +111,7 @@ class Question:
     metric: str
     score: float | None
     turns: tuple[Turn, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +170,12 @@ class TaskResult:
         return load_protocol(self.protocol).prefix if self.is_mtbench else self.task
 
     @property
+    def repeats(self) -> int:
+        """Samples of every answer."""
+        text = self.signature.get("repeats", "1")
+        return int(text) if text.isdecimal() and text.isascii() else 1
+
+    @property
     def is_sample(self) -> bool:
         """Whether the questions are the made-up sample data, which is no benchmark."""
         return self.signature.get("data", "").startswith("sample-")
@@ -206,6 +230,11 @@ class Run:
     def asked(self) -> int:
         """Questions asked, each once however often its answer was scored."""
         return sum(task.asked or 0 for task in self.answered)
+
+    @property
+    def repeats(self) -> int:
+        """Samples of every answer; of several numbers the largest."""
+        return max((task.repeats for task in self.tasks.values()), default=1)
 
     @property
     def judge(self) -> str | None:

@@ -25,7 +25,5 @@ class NormalizeFilter(Filter):
 
         Padded requests leave further responses, which are not answers.
         """
-        found = [
-            [apply_steps(text, self.steps) for text in responses[: self.repeats]] for responses in resps
-        ]
+        found = [[apply_steps(text, self.steps) for text in responses[: self.repeats]] for responses in resps]
         return [own[0] if self.repeats == 1 else own for own in found]
