@@ -178,8 +178,8 @@ def _dataset(
         )
     if any((len(question.samples) or 1) != source.repeats for question in questions):
         raise DataError(
-            f"{source.file}: the samples of {source.task} do not hold {source.repeats} answers to every question, as its "
-            "signature says: they were changed, or are incomplete"
+            f"{source.file}: the samples of {source.task} do not hold {source.repeats} answers to every question, as "
+            "its signature says: they were changed, or are incomplete"
         )
     path = [(source.metric, _normalization(source), "")]
     path += [(source.metric, steps, what) for steps, what in _ways(path[0][1], rules.normalization)]

@@ -168,7 +168,7 @@ function leaderboardTitle(own, index) {
   return `${own.title}${several}`;
 }
 
-const SETTINGS = ["n", "shots", "style", "gen", "judge", "judge_prompts", "judge_repeats", "split"];
+const SETTINGS = ["n", "shots", "style", "gen", "repeats", "judge", "judge_prompts", "judge_repeats", "split"];
 const settingsLine = (own) => SETTINGS.filter((name) => own.settings[name]).map((name) => `${name} ${label(own.settings[name], 60)}`).join(" · ");
 
 function differences(own) {
@@ -239,12 +239,35 @@ for (const [index, own] of core.leaderboards.entries()) {
 
 // ------------------------------------------------------------------------------------------------- one run
 
+/** A table of the dialog: its first column names the lines. */
+function dialogTable(name, head, rows) {
+  return [el("h3", null, name), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, el("table", { class: "plain" }, el("caption", { class: "hidden" }, name),
+    el("thead", null, el("tr", null, ...head.map((text) => el("th", { scope: "col" }, text)))),
+    el("tbody", null, ...rows.map(([first, ...cells]) => el("tr", null, el("th", { scope: "row" }, first), ...cells.map((cell) => el("td", { class: "num" }, cell)))))))];
+}
+
+const scoreColumns = (run) => [...new Map(core.leaderboards.filter((own) => own.rows.some((row) => runs[row.run] === run)).flatMap((own) => own.columns).map((column) => [column.name, column])).values()];
+
+/** Scores from several samples of every answer, with the two parts of their error. */
+function samplingPart(run) {
+  const columns = scoreColumns(run).filter((column) => run.sampling[column.name]);
+  if (!columns.length) return [];
+  return [
+    ...dialogTable(t("severalSamples"), [t("score"), "n", "avg@n", "±", t("ofQuestions"), t("ofSampling"), t("increase"), t("majority"), "pass@k"], columns.map((column) => {
+      const { repeats, score, stderr, questions, sampling, increase, majority, pass } = run.sampling[column.name];
+      const shown = [score, stderr, questions, sampling].map((value) => number(value, column.scale));
+      return [column.label, String(repeats), ...shown, t(`increase_${increase}`), majority === null ? "–" : number(majority, column.scale), pass ? `${number(pass[1], column.scale)} (${pass[0]})` : "–"];
+    })),
+    el("p", { class: "muted small" }, t("samplingNote")),
+  ];
+}
+
 function showRun(place) {
   const run = runs[place];
   const rows = (name, entries) => el("table", { class: "plain" }, el("caption", { class: "hidden" }, name), el("tbody", null, ...entries.map(([first, value]) => el("tr", null, el("th", { scope: "row" }, first), el("td", null, el("bdi", { class: "mono" }, label(value, 2000)))))));
   const dialog = $("dialog");
   fill(dialog,
-    el("h2", { id: "dialog-h" }, el("bdi", null, label(run.key, 300))),
+    el("h2", { id: "dialog-h", tabindex: -1, autofocus: true }, el("bdi", null, label(run.key, 300))), // not the first scrolling table
     rows(t("settings"), [
       [t("backend"), run.backend],
       [t("meta_date"), run.date ?? "–"],
@@ -253,6 +276,7 @@ function showRun(place) {
       ...(run.limit === null ? [] : [["--limit", String(run.limit)]]),
       ...Object.entries(run.args).map(([name, value]) => [label(name), value]),
     ]),
+    ...samplingPart(run),
     el("h3", null, t("signatures")),
     rows(t("signatures"), Object.entries(run.signatures)),
     el("h3", null, t("files")),
