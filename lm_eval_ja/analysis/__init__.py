@@ -20,6 +20,7 @@ from lm_eval_ja.analysis._leaderboards import (
     tree_scores,
 )
 from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
+from lm_eval_ja.analysis._seeds import Spread, join_seeds, spreads
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -37,16 +38,19 @@ __all__ = [
     "Row",
     "RunIntervals",
     "SamplingError",
+    "Spread",
     "analyse",
     "analyse_runs",
     "bootstrap_intervals",
     "compare_runs",
     "given_tree",
     "is_shown",
+    "join_seeds",
     "leaf_scores",
     "make_leaderboards",
     "questions_asked",
     "read_given",
     "sampling_errors",
+    "spreads",
     "tree_scores",
 ]

@@ -7,6 +7,7 @@ from lm_eval_ja.analysis._failures import Failures, analyse
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import Leaderboard, make_leaderboards
 from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
+from lm_eval_ja.analysis._seeds import Spread, spreads
 from lm_eval_ja.analysis._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
 from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import Run, RunSet
@@ -28,6 +29,8 @@ class Analysis:
         tokens: Token efficiency by the run's key, or why there is none.
         sampling: Standard errors in two parts where there are several samples of an answer, by the run's key and the
             column's name.
+        spread: How the scores of runs that differ only in the seed spread, by the joined run's key and the column's
+            name.
         seed: Seed of the bootstrap.
         resamples: Its number of resamples.
     """
@@ -39,6 +42,7 @@ class Analysis:
     lenient: Mapping[str, Mapping[str, float]]
     tokens: Mapping[str, Efficiency | str]
     sampling: Mapping[str, Mapping[str, SamplingError]]
+    spread: Mapping[str, Mapping[str, Spread]]
     seed: int
     resamples: int
 
@@ -79,6 +83,7 @@ def analyse_runs(
         lenient={run.key: _lenient_scores(run, failures[run.key]) for run in runs.runs},
         tokens=tokens,
         sampling={run.key: errors for run in runs.runs if (errors := sampling_errors(run))},
+        spread={run.key: spreads(run) for run in runs.runs if run.members},
         seed=seed,
         resamples=resamples,
     )

@@ -10,7 +10,7 @@ from enum import Enum
 from statistics import fmean
 
 from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
-from lm_eval_ja.analysis._samples import each_question, each_sample
+from lm_eval_ja.analysis._samples import each_question, each_sample, most_frequent
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
@@ -99,7 +99,26 @@ def analyse(run: Run, count_tokens: CountTokens | None = None) -> dict[str, Fail
     Returns:
         Failures by task name, for the tasks with samples.
     """
-    return {name: _all_samples(task, count_tokens) for name, task in run.tasks.items() if task.questions}
+    joined = [analyse(member, count_tokens) for member in run.members]
+    return {
+        name: _all_runs(task, [own[name] for own in joined if name in own])
+        if joined and task.is_mtbench
+        else _all_samples(task, count_tokens)
+        for name, task in run.tasks.items()
+        if task.questions
+    }
+
+
+def _all_runs(task: TaskResult, runs: Sequence[Failures]) -> Failures:
+    """Of conversations, which have no samples, those of the runs that were joined."""
+    findings = zip(*(own.findings for own in runs), strict=True)
+    scored = [question.score for question in task.questions if question.score is not None]
+    return replace(
+        runs[0],
+        counts={outcome: n for outcome in Outcome if (n := sum(own.counts.get(outcome, 0) for own in runs))},
+        score=fmean(scored) if scored else None,
+        findings=tuple(most_frequent(own, lambda finding: finding.outcome) for own in findings),
+    )
 
 
 def _all_samples(task: TaskResult, count_tokens: CountTokens | None) -> Failures:

@@ -155,6 +155,11 @@ def each_question(task: TaskResult, found: Sequence[T], kind: Callable[[T], obje
     for question in task.questions:
         own = found[place : place + (len(question.samples) or 1)]
         place += len(own)
-        counts = Counter(map(kind, own))
-        chosen.append(max(own, key=lambda one: counts[kind(one)]))
+        chosen.append(most_frequent(own, kind))
     return tuple(chosen)
+
+
+def most_frequent(found: Sequence[T], kind: Callable[[T], object]) -> T:
+    """The first of the most frequent kind."""
+    counts = Counter(map(kind, found))
+    return max(found, key=lambda one: counts[kind(one)])

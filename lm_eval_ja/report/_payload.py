@@ -112,10 +112,22 @@ def _run(run: Run, analysis: Analysis, facts: Facts | None) -> Json:
         "signature": signature_digest(run),
         "failures": _failures(run, failures),
         "recovered": analysis.lenient.get(run.key, {}),
+        "members": [_member(member) for member in run.members],
+        "spread": {
+            name: [own.deviation, dict(own.values)] for name, own in analysis.spread.get(run.key, {}).items()
+        },
         "sampling": {name: _sampling(own) for name, own in analysis.sampling.get(run.key, {}).items()},
         "tokens": {"tokenizer": tokens.tokenizer, "total": tokens.total, "datasets": tokens.datasets}
         if isinstance(tokens, Efficiency)
         else {"why": tokens},
+    }
+
+
+def _member(member: Run) -> Json:
+    return {
+        "seed": member.seed,
+        "date": member.date.strftime("%Y-%m-%d %H:%M") if member.date else None,
+        "files": [str(file) for file in member.files],
     }
 
 

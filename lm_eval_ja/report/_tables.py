@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from lm_eval_ja._unicode import visible
-from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row, SamplingError
+from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row, SamplingError, Spread
 from lm_eval_ja.protocols import Missing, Score, find_rules
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
@@ -31,6 +31,8 @@ def report_tables(analysis: Analysis) -> list[Grid]:
             columns = [column for column in categories if column.scale == scale]
             kind = "categories" if scale == 1 else f"categories, out of {scale:g}"
             tables.append(_scores(leaderboard, columns, f"{title}: {kind}"))
+        if any(row.run.members for row in leaderboard.rows):
+            tables.append(_by_seed(leaderboard, analysis, f"{title}: runs by seed"))
         if any(row.run.key in analysis.sampling for row in leaderboard.rows):
             tables.append(_sampling(leaderboard, analysis, f"{title}: several samples"))
     return tables
@@ -65,15 +67,18 @@ def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tu
         if column.level in RANKED or column.name == leaderboard.primary
     ]
     judged = any(row.run.judge for row in leaderboard.rows)
+    several = any(row.run.members for row in leaderboard.rows)
     rows = []
     for row in leaderboard.rows:
-        cells = [row.run.key, _rank(row, leaderboard, analysis)]
+        cells = [row.run.key, *([str(len(row.run.members) or 1)] if several else [])]
+        cells += [_rank(row, leaderboard, analysis)]
         cells += [_with_interval(row, column, analysis) for column in columns]
         cells += [str(row.run.asked), ", ".join(map(str, row.run.shots)) or "0"]
         cells += [row.run.judge or "–"] if judged else []
         cells += [duration(row.run.seconds), f"{row.run.date:%Y-%m-%d}" if row.run.date else "–"]
         rows.append(tuple(cells))
-    fields = [Field("Model", "name"), Field("#"), *(Field(column.label) for column in columns)]
+    fields = [Field("Model", "name"), *([Field("Runs")] if several else []), Field("#")]
+    fields += [Field(column.label) for column in columns]
     fields += [Field("Answers"), Field("Shots", spare=1)]
     fields += [Field("Judge", "label", spare=3)] if judged else []
     fields += [Field("Time"), Field("Date", spare=2)]
@@ -86,6 +91,39 @@ def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> 
         for row in leaderboard.rows
     )
     return Grid(title, (), (Field("Model", "name"), *(Field(column.label) for column in columns)), rows)
+
+
+def _by_seed(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
+    """The runs behind every joined row, their mean and their standard deviation."""
+    columns = [column for column in leaderboard.columns if column.level != "dataset"]
+    columns = [column for column in columns if _any_spread(leaderboard, analysis, column)] or [
+        column for column in leaderboard.columns if _any_spread(leaderboard, analysis, column)
+    ]
+    rows: list[tuple[str, ...]] = []
+    sections = []
+    for row in leaderboard.rows:
+        spread = analysis.spread.get(row.run.key)
+        if spread is None:
+            continue
+        found = [(column, spread.get(column.name)) for column in columns]
+        for member in row.run.members:
+            values = [
+                (column, dict(own.values).get(member.seed) if own is not None else None)
+                for column, own in found
+            ]
+            rows.append((row.run.key, member.seed, *(_optional(value, c.scale) for c, value in values)))
+        means = (_optional(own.mean if own else None, column.scale) for column, own in found)
+        rows.append((row.run.key, "mean", *means))
+        deviations = (_optional(own.deviation if own else None, column.scale) for column, own in found)
+        rows.append((row.run.key, "± sd", *deviations))
+        sections.append(len(rows) - 1)
+    fields = [Field("Model", "name"), Field("Seed", "label"), *(Field(column.label) for column in columns)]
+    note = "± in the ranking is the standard deviation over the runs of a row, which differ only in the seed."
+    return Grid(title, (note,), tuple(fields), tuple(rows), tuple(sections[:-1]))
+
+
+def _any_spread(leaderboard: Leaderboard, analysis: Analysis, column: Column) -> bool:
+    return any(column.name in analysis.spread.get(row.run.key, {}) for row in leaderboard.rows)
 
 
 def _sampling(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
@@ -142,10 +180,14 @@ def _with_interval(row: Row, column: Column, analysis: Analysis) -> str:
         return "–" if len(score.names) == score.total else f"– ({score})"
     own = analysis.intervals.get(row.run.key)
     interval = own.scores.get(column.name) if own else None
+    text = number(score.value, column.scale)
+    spread = analysis.spread.get(row.run.key, {}).get(column.name)
+    if spread is not None and spread.deviation is not None:
+        text += f" ±{number(spread.deviation, column.scale)}"
     if interval is None:
-        return number(score.value, column.scale)
+        return text
     low, high = number(interval.low, column.scale), number(interval.high, column.scale)
-    return f"{number(score.value, column.scale)} ({low}–{high})"
+    return f"{text} ({low}–{high})"
 
 
 def _rank(row: Row, leaderboard: Leaderboard, analysis: Analysis) -> str:
@@ -195,6 +237,9 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
                 interval = own.scores.get(column.name) if own else None
                 line[column.name] = score.value if isinstance(score, Score) else None
                 line[f"{column.name}_stderr"] = score.stderr if isinstance(score, Score) else None
+                if (spread := analysis.spread.get(row.run.key, {}).get(column.name)) is not None:
+                    line[f"{column.name}_sd"] = spread.deviation
+                    line[f"{column.name}_runs"] = len(spread.values)
                 if (error := analysis.sampling.get(row.run.key, {}).get(column.name)) is not None:
                     line[f"{column.name}_stderr_questions"] = error.questions
                     line[f"{column.name}_stderr_sampling"] = error.sampling
@@ -243,6 +288,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "chat_template": run.chat_template,
         "answers": run.asked,
         **({"repeats": run.repeats} if run.repeats > 1 else {}),
+        **({"seeds": "; ".join(member.seed for member in run.members)} if run.members else {}),
         "seconds": "" if run.seconds is None else run.seconds,
         "date": run.date.isoformat() if run.date else "",
     }
@@ -298,6 +344,8 @@ def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str,
                 scores[name] = {"value": None, "missing": list(score.names)}
                 continue
             scores[name] = {"value": score.value, "stderr": score.stderr}
+            if (spread := analysis.spread.get(row.run.key, {}).get(name)) is not None:
+                scores[name] |= {"sd": spread.deviation, "runs": len(spread.values)}
             scores[name] |= {"low": interval.low, "high": interval.high} if interval else {}
         place = own.ranks.get(leaderboard.primary) if own else None
         ranked = {"rank": row.rank} | ({"rank_low": place.low, "rank_high": place.high} if place else {})
@@ -343,11 +391,29 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
             for name, own in analysis.failures.get(run.key, {}).items()
         },
         **(
+            {"members": [_member_data(member, analysis.spread[run.key]) for member in run.members]}
+            if run.members
+            else {}
+        ),
+        **(
             {"sampling": {name: _sampling_data(own) for name, own in sampling.items()}}
             if (sampling := analysis.sampling.get(run.key))
             else {}
         ),
         "characters_per_token": tokens.total if isinstance(tokens, Efficiency) else None,
+    }
+
+
+def _member_data(member: Run, spread: Mapping[str, Spread]) -> dict[str, Any]:
+    return {
+        "seed": member.seed,
+        "date": member.date.isoformat() if member.date else "",
+        "files": [str(file) for file in member.files],
+        "scores": {
+            name: values[member.seed]
+            for name, own in spread.items()
+            if member.seed in (values := dict(own.values))
+        },
     }
 
 

@@ -199,6 +199,9 @@ class Run:
         files: The results files.
         tasks: Leaf tasks of ours, by name.
         groups: Scores of our groups as the harness computed them, by name.
+        seed: What the answers were sampled with, such as ``--seed 0,1234,1234,1234``, by the newest of the files; empty
+            if the results don't say.
+        members: The runs that this one was joined of, if it was: they differ only in the seed.
     """
 
     key: str
@@ -214,6 +217,8 @@ class Run:
     files: tuple[Path, ...]
     tasks: Mapping[str, TaskResult]
     groups: Mapping[str, Score] = field(default_factory=dict)
+    seed: str = ""
+    members: tuple["Run", ...] = ()
 
     @property
     def shots(self) -> tuple[int, ...]:
@@ -261,8 +266,8 @@ class Problem:
     """Something about the files that the reader of a report should know.
 
     Attributes:
-        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions`` or
-            ``nan``.
+        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions``,
+            ``nan`` or ``equal_seeds``.
         path: The file or folder.
         text: What is wrong and what to do about it, in English.
     """

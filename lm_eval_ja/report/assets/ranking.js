@@ -23,10 +23,15 @@ function scoreCell(row, column, best) {
     return el("td", { class: `${classes} missing`, title: why }, el("span", { "aria-hidden": "true" }, "–"), el("span", { class: "hidden" }, why));
   }
   const [value, low, high] = score;
-  const title = low === null ? null : t("interval", { low: number(low, column.scale), high: number(high, column.scale) });
+  const deviation = runs[row.run].spread[column.name]?.[0] ?? null;
+  const title = [
+    low === null ? null : t("interval", { low: number(low, column.scale), high: number(high, column.scale) }),
+    deviation === null ? null : t("deviation", { deviation: number(deviation, column.scale) }),
+  ].filter(Boolean).join("; ") || null;
   const bar = { "--value": `${Math.max(0, Math.min(1, value / column.scale)) * 100}%` };
   return el("td", { class: `${classes}${value === best ? " best" : ""}`, title, vars: bar, "data-value": value },
     el("span", { class: "value" }, number(value, column.scale)),
+    deviation === null || !column.ranked ? null : el("span", { class: "interval deviation" }, `±${number(deviation, column.scale)}`),
     low === null ? null : el("span", { class: "interval" }, `${number(low, column.scale)}–${number(high, column.scale)}`));
 }
 
@@ -48,7 +53,7 @@ function modelCell(row) {
       el("input", { type: "checkbox", checked: state.selected.includes(row.run), "data-run": row.run, "aria-label": t("select", { model: label(run.key) }), on: { change: (event) => select(row.run, event.target.checked) } }),
       swatch(row.run),
       modelName(run)),
-    el("span", { class: "chips" }, el("span", { class: "chip" }, label(run.backend)), run.chat ? el("span", { class: "chip" }, t("chat")) : null));
+    el("span", { class: "chips" }, el("span", { class: "chip" }, label(run.backend)), run.chat ? el("span", { class: "chip" }, t("chat")) : null, run.members.length ? el("button", { type: "button", class: "chip", title: t("seedsTitle"), on: { click: () => showRun(row.run) } }, t("seeds", { n: run.members.length })) : null));
 }
 
 function select(run, on) {
@@ -248,6 +253,23 @@ function dialogTable(name, head, rows) {
 
 const scoreColumns = (run) => [...new Map(core.leaderboards.filter((own) => own.rows.some((row) => runs[row.run] === run)).flatMap((own) => own.columns).map((column) => [column.name, column])).values()];
 
+/** The runs that a row was joined of, their mean and their standard deviation. */
+function seedsPart(run) {
+  if (!run.members.length) return [];
+  const columns = scoreColumns(run).filter((column) => run.spread[column.name]);
+  const cells = (value, column) => (value === null || value === undefined ? "–" : number(value, column.scale));
+  const row = (name, date, value) => [name, date, ...columns.map((column) => cells(value(column), column))];
+  const values = (column) => Object.values(run.spread[column.name][1]);
+  return [
+    ...dialogTable(t("bySeed"), [t("seed"), t("meta_date"), ...columns.map((column) => column.label)], [
+      ...run.members.map((member) => row(label(member.seed, 60), member.date ?? "–", (column) => run.spread[column.name][1][member.seed])),
+      row(t("mean"), "", (column) => values(column).reduce((sum, value) => sum + value, 0) / values(column).length),
+      row(t("standardDeviation"), "", (column) => run.spread[column.name][0]),
+    ]),
+    el("p", { class: "muted small" }, t("bySeedNote")),
+  ];
+}
+
 /** Scores from several samples of every answer, with the two parts of their error. */
 function samplingPart(run) {
   const columns = scoreColumns(run).filter((column) => run.sampling[column.name]);
@@ -276,6 +298,7 @@ function showRun(place) {
       ...(run.limit === null ? [] : [["--limit", String(run.limit)]]),
       ...Object.entries(run.args).map(([name, value]) => [label(name), value]),
     ]),
+    ...seedsPart(run),
     ...samplingPart(run),
     el("h3", null, t("signatures")),
     rows(t("signatures"), Object.entries(run.signatures)),
