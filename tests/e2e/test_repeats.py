@@ -42,6 +42,21 @@ def test_samples_of_a_real_model_differ_and_the_cache_keeps_each(lm_eval, lm_eva
     assert run["sampling"]["nejumi_jaster_jemhopqa"]["stderr"] == pytest.approx(values["char_f1_stderr,none"])
     assert report["leaderboards"][0]["settings"]["repeats"] == "4"
 
+    # Another seed is one row with it.
+    other = [*common[:-1], str(tmp_path / "others"), "--gen_kwargs", "temperature=0.7", "--seed", "5"]
+    lm_eval(*other, output="out")
+    printed = lm_eval_ja("report", str(done.folder), "--json").output
+    report, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
+    (run,) = report["runs"].values()
+    assert [member["seed"] for member in run["members"]] == ["--seed 0,1234,1234,1234", "--seed 5"]
+    ((row,),) = [board["rows"] for board in report["leaderboards"]]
+    score = row["scores"]["nejumi_jaster_jemhopqa"]
+    both = [member["scores"]["nejumi_jaster_jemhopqa"] for member in run["members"]]
+    assert score["runs"] == 2
+    assert score["value"] == pytest.approx(statistics.fmean(both))
+    assert score["sd"] == pytest.approx(statistics.stdev(both))
+    assert run["sampling"]["nejumi_jaster_jemhopqa"]["repeats"] == 8
+
 
 def test_prompts_are_answered_elsewhere_several_times(lm_eval, lm_eval_ja, tmp_path):
     lm_eval_ja("prompts", *TASKS, *METADATA, "-o", "prompts.jsonl")
