@@ -19,6 +19,7 @@ from lm_eval_ja.analysis._leaderboards import (
     questions_asked,
     tree_scores,
 )
+from lm_eval_ja.analysis._present import PresentMean, present_mean
 from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
 from lm_eval_ja.analysis._seeds import Spread, join_seeds, spreads
 from lm_eval_ja.analysis._tokens import Efficiency
@@ -35,6 +36,7 @@ __all__ = [
     "GivenLine",
     "Leaderboard",
     "Outcome",
+    "PresentMean",
     "Row",
     "RunIntervals",
     "SamplingError",
@@ -48,6 +50,7 @@ __all__ = [
     "join_seeds",
     "leaf_scores",
     "make_leaderboards",
+    "present_mean",
     "questions_asked",
     "read_given",
     "sampling_errors",

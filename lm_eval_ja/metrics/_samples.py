@@ -1,15 +1,12 @@
 """What several samples of an answer say together."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import comb
 from statistics import fmean
 
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.metrics._registry import METRICS
-
-_RIGHT = "exact_match"
-"""The metric that says of one answer whether it is right."""
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -43,8 +40,8 @@ def sample_metrics(metric: str, repeats: int) -> tuple[str, ...]:
         repeats: Samples of each question.
 
     Returns:
-        ``<metric>_majority`` for metrics from 0 to 1, and for exact_match ``exact_match_pass@<k>`` with k 2, 4, 8, …
-        and the number of samples.
+        ``<metric>_majority`` for metrics of an answer from 0 to 1, and for those that say right or wrong
+        ``<metric>_pass@<k>`` with k 2, 4, 8, … and the number of samples.
 
     Examples:
         >>> sample_metrics("exact_match", 6)
@@ -53,22 +50,25 @@ def sample_metrics(metric: str, repeats: int) -> tuple[str, ...]:
         (('char_f1_majority',), (), ())
     """
     own = METRICS[metric]
-    if repeats == 1 or own.per_item is None or own.scale != (0.0, 1.0):
+    if repeats == 1 or own.per_item is None or own.of_form is not None or own.scale != (0.0, 1.0):
         return ()
     names = [f"{metric}_majority"]
-    if metric == _RIGHT:
+    if own.right_or_wrong:
         powers = [2**power for power in range(1, repeats.bit_length()) if 2**power < repeats]
         names += [f"{metric}_pass@{k}" for k in (*powers, repeats)]
     return tuple(names)
 
 
-def sample_values(metric: str, predictions: Sequence[str], gold: str) -> Mapping[str, float]:
+def sample_values(
+    metric: str, predictions: Sequence[str], gold: str, form: Callable[[str], bool] | None = None
+) -> Mapping[str, float]:
     """One question's values of a metric of single answers, and of all that `sample_metrics` names.
 
     Args:
         metric: Name of the metric.
         predictions: The normalized samples.
         gold: The gold answer.
+        form: Tells whether a prediction has the form that the dataset asks for; None where it asks for none.
 
     Returns:
         By name: the metric itself is the mean over the samples (avg@n). ``majority`` scores the prediction that most
@@ -82,7 +82,7 @@ def sample_values(metric: str, predictions: Sequence[str], gold: str) -> Mapping
         {'exact_match': 0.5, 'exact_match_majority': 1.0, 'exact_match_pass@2': 0.8333333333333334, \
 'exact_match_pass@4': 1.0}
     """
-    per_item = METRICS[metric].per_item
+    per_item = METRICS[metric].on(form)
     if not predictions or per_item is None:
         raise DataError(f"{metric} has no mean over {len(predictions)} samples of a question")
     scores = [per_item(prediction, gold) for prediction in predictions]

@@ -8,6 +8,7 @@ outputs to the tasks. The harness scores them as if it had generated them.
 import gzip
 import json
 import logging
+import reprlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -250,7 +251,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}, after line {number}: damaged gzip ({error}): copy the file again"
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise DataError(
             f"the recorded answers can't be read ({error}): give --model_args path=FILE"
         ) from error
@@ -280,8 +281,8 @@ def _read(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
             or not all(isinstance(text, str) for text in samples)
         ):
             raise DataError(
-                f"{path}, line {number} (id {record.get('id')!r}): `prompt` must be a text and `output` a text or a "
-                'list of texts; write an empty answer as ""'
+                f"{path}, line {number} (id {reprlib.repr(record.get('id'))}): `prompt` must be a text and `output` a "
+                'text or a list of texts; write an empty answer as ""'
             )
         own = str(record.get("id", f"line {number}"))
         if own in seen:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import (
     METRICS,
@@ -30,6 +31,7 @@ from lm_eval_ja.protocols import (
     mean_score,
     protocol_names,
 )
+from lm_eval_ja.rescoring._aggregate import mean_score_of
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
 
@@ -269,21 +271,17 @@ def _values(metric: str, questions: Sequence[Question], predictions: _Prediction
 
 def _further(metric: str, name: str, questions: Sequence[Question], predictions: _Predictions) -> _Values:
     """A metric, or what several samples add to it."""
+    form = answer_form(questions[0].dataset)
     return _mean(
         tuple(
-            sample_values(metric, own, question.gold)[name]
+            sample_values(metric, own, question.gold, form)[name]
             for question, own in zip(questions, predictions, strict=True)
         )
     )
 
 
 def _mean(items: tuple[float, ...]) -> _Values:
-    """Mean and standard error in the harness's own arithmetic, so that its results come out to the last bit."""
-    mean = sum(items) / len(items)
-    if len(items) == 1:
-        return _Values(Score(mean), items)
-    deviation = math.sqrt(sum([(item - mean) ** 2 for item in items]) / (len(items) - 1))
-    return _Values(Score(mean, deviation / math.sqrt(len(items))), items)
+    return _Values(mean_score_of(items), items)
 
 
 def _comet(questions: Sequence[Question], predictions: _Predictions, comet: Comet) -> tuple[_Values, str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lm_eval_ja.datasets import answer_form
+from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
 from lm_eval_ja.results._types import JudgeReply, Problem, Question, Sample, Turn
@@ -137,7 +139,7 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         max_tokens=_max_tokens(arguments.get("arg_1")),
         # What is beyond the predictions is padding for ranks with fewer questions.
         samples=tuple(
-            Sample(output, prediction, _sample_score(metric, prediction, gold))
+            Sample(output, prediction, _sample_score(metric, dataset, prediction, gold))
             for output, prediction in zip(outputs[: len(predictions)], predictions, strict=True)
         )
         if len(predictions) > 1
@@ -145,9 +147,12 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
     )
 
 
-def _sample_score(metric: str, prediction: str, gold: str) -> float | None:
-    per_item = METRICS[metric].per_item if metric in METRICS else None
-    return None if per_item is None else per_item(prediction, gold)
+def _sample_score(metric: str, dataset: str, prediction: str, gold: str) -> float | None:
+    per_item = METRICS[metric].on(answer_form(dataset)) if metric in METRICS else None
+    try:
+        return None if per_item is None else per_item(prediction, gold)
+    except OptionError:  # a package that the metric needs is missing here
+        return None
 
 
 def _score(sample: Mapping[str, Any], metric: str) -> float | None:

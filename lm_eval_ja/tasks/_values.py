@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.metrics import METRICS, parse_number, sample_score, sample_values
 
 
@@ -32,11 +33,11 @@ class Answered(float):
         return self.predictions, self.gold
 
 
-def question_values(metric: str, predictions: Sequence[str], gold: str) -> Mapping[str, float]:
+def question_values(metric: str, dataset: str, predictions: Sequence[str], gold: str) -> Mapping[str, float]:
     """One question's values of a metric, by name, see `lm_eval_ja.metrics.sample_values`."""
     if METRICS[metric].per_item is None:
         return {metric: Answered(predictions, gold)}
-    return sample_values(metric, predictions, gold)
+    return sample_values(metric, predictions, gold, answer_form(dataset))
 
 
 def aggregation(metric: str) -> str:
