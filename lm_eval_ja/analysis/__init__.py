@@ -29,6 +29,7 @@ from lm_eval_ja.analysis._power import (
     times_the_questions,
     visible_differences,
 )
+from lm_eval_ja.analysis._present import PresentMean, present_mean
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Leaderboard",
     "Outcome",
     "Policy",
+    "PresentMean",
     "Row",
     "Rule",
     "RunIntervals",
@@ -62,6 +64,7 @@ __all__ = [
     "leaf_scores",
     "make_leaderboards",
     "parse_policy",
+    "present_mean",
     "questions_asked",
     "read_given",
     "read_policy",

@@ -13,6 +13,7 @@ from typing import Literal
 from lm_eval_ja.analysis._differences import Paired, pair_runs
 from lm_eval_ja.analysis._intervals import RATING_SCALE, Interval, mean_array, stack
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
+from lm_eval_ja.analysis._lenient import right_or_wrong
 from lm_eval_ja.analysis._pairing import Pair
 from lm_eval_ja.analysis._power import times_the_questions
 from lm_eval_ja.analysis._resampling import Floats, holm, sign_flips, turn_sums, two_sided_p
@@ -20,7 +21,6 @@ from lm_eval_ja.results import Question, Run
 
 Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
 
-_RIGHT_OR_WRONG = "exact_match"
 _SAME = 1e-9
 
 SIGNIFICANT = 0.05
@@ -231,7 +231,7 @@ def _changes(pairs: Sequence[Pair]) -> tuple[Change, ...]:
 
 
 def _kind(question: Question, *, better: bool) -> Kind:
-    if question.metric == _RIGHT_OR_WRONG:
+    if right_or_wrong(question.metric):
         return "wrong_to_right" if better else "right_to_wrong"
     return "better" if better else "worse"
 
