@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
+from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import KEY_ORDER, Level
 
@@ -70,8 +69,8 @@ def read_policy(path: Path) -> Policy:
         OptionError: It cannot be read or is not a policy; the message names the entry and what it may be.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raw = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise OptionError(f"policy {path} cannot be read: {error}") from error
     return parse_policy(raw, str(path))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import lm_eval_ja
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, gold, write_steps
@@ -91,14 +92,17 @@ class JasterTask(ProtocolTask):
         """The first ``number`` examples of the train split, as the protocol has them.
 
         Raises:
-            OptionError: The split has fewer.
+            OptionError: The split has fewer, or it is no number of examples.
             DataError: The train file is unavailable.
         """
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise OptionError(f"--num_fewshot is {shown(number)}; it must be a whole number, 0 or more")
         if number not in self._shots:
             train = self.dataset["train"] if number else []
             if number > len(train):
                 raise OptionError(
-                    f"--num_fewshot {number} is more than the {len(train)} training examples of {self.block.dataset}"
+                    f"--num_fewshot {shown(number)} is more than the {len(train)} training examples of "
+                    f"{self.block.dataset}"
                 )
             self._shots[number] = [
                 Shot(train[index]["input"], train[index]["output"]) for index in range(number)
