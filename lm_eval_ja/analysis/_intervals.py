@@ -5,7 +5,6 @@ over unit vectors, say how much each weighs in every score. Only the ranges of p
 answered the same questions get the same draws.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,17 +33,13 @@ from lm_eval_ja.analysis._resampling import (
 )
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.protocols import Leaf as TreeLeaf
-from lm_eval_ja.protocols import find_rules, load_protocol, mean_number, protocol_names
+from lm_eval_ja.protocols import find_rules, load_protocol, mean_number
 from lm_eval_ja.results import Question, Run, RunSet, TaskResult
 
 RATING_SCALE = 10.0
 """The best rating of a judge."""
 
 _AGREES = 1e-6
-
-_VERDICTS = {"instruction_strict": "strict", "instruction_loose": "loose"}
-"""Metrics that are means over the instructions of all prompts, and the verdict that counts. A prompt's instructions
-share one answer, as a conversation's turns do: prompts are what is drawn."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +199,8 @@ def bootstrap_intervals(
 def run_leaves(run: Run) -> dict[str, Leaf]:
     """Per-question values of every dataset and MT-Bench category of a run, by the score's name.
 
+    A question of several parts (M-IFEval's instructions) counts by their number, and is drawn as a whole.
+
     Left out, so that nothing built on them has an interval, are datasets of which a question asked was not logged,
     whose mean is not what the results say, that have a question without score, or whose metric exists over all
     questions only (correlations). MT-Bench's unscored turns are left out of the mean, as in the score itself.
@@ -215,7 +212,7 @@ def run_leaves(run: Run) -> dict[str, Leaf]:
         for name, questions in task_questions(task):
             leaf = make_leaf(name, questions)
             reported = task.values.get(leaf.questions[0].category if task.is_mtbench else task.metric)
-            whole = task.is_mtbench or np.isfinite(leaf.values).any(axis=(1, 2)).all()
+            whole = task.is_mtbench or np.isfinite(leaf.values).any(axis=(-1, -2)).all()
             if reported is not None and whole and math.isclose(leaf.mean, reported, abs_tol=_AGREES):
                 leaves[name.name] = leaf
     return leaves
@@ -236,13 +233,12 @@ def task_questions(task: TaskResult) -> list[tuple[Column, list[Question]]]:
     metric = METRICS.get(task.metric)
     if not task.questions or (metric is not None and metric.per_item is None):
         return []
-    if task.metric in _VERDICTS and task.protocol in protocol_names():
-        own = {leaf.metric: leaf for leaf in load_protocol(task.protocol).leaves() if leaf.task == task.task}
-        return [(_column(own[task.metric]), list(task.questions))] if task.metric in own else []
     scale = 1.0 if metric is None else metric.scale[1]
     rules = find_rules(task.task)
-    other = rules is not None and rules.metric != task.metric
-    name = f"{task.task}_{task.metric}" if other else task.task
+    other = (rules is not None and rules.metric != task.metric) or any(q.parts for q in task.questions)
+    name = (
+        f"{task.task}_{task.metric}" if other else task.task
+    )  # a leaf's name where a task's metrics are leaves
     return [(Column(name, task.dataset, "dataset", scale), list(task.questions))]
 
 
@@ -269,9 +265,9 @@ def in_order(task: TaskResult) -> bool:
 
 
 def _ratings(question: Question) -> list[list[float]]:
-    """Values of each turn: one per judging, or the one that there is. The turns of M-IFEval are its instructions."""
-    if question.metric in _VERDICTS:
-        return _followed(question)
+    """Values of each turn, or of each part: one per judging, or the one that there is."""
+    if question.parts:
+        return [[part.value] for part in question.parts]
     if not question.turns:
         return [[] if question.score is None else [question.score]]
     ratings = []
@@ -279,14 +275,6 @@ def _ratings(question: Question) -> list[list[float]]:
         own = [judgment.rating for judgment in turn.judgments if judgment.rating is not None]
         ratings.append(own or ([] if turn.rating is None else [turn.rating]))
     return ratings
-
-
-def _followed(question: Question) -> list[list[float]]:
-    """Whether each instruction of a prompt is followed; nothing where the sample doesn't say so (it was edited)."""
-    try:
-        return [[float(verdict[_VERDICTS[question.metric]])] for verdict in json.loads(question.prediction)]
-    except (ValueError, KeyError, TypeError):
-        return [[]]
 
 
 def _draw(

@@ -1,6 +1,5 @@
 """Intervals of runs: what they hold, what they leave out, and whether they agree with the protocol's definitions."""
 
-import json
 import random
 import statistics
 import sys
@@ -12,13 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from made_up_runs import CATEGORIES, METRICS, jaster_task, mtbench_task, question, run, whole_run
-from made_up_runs import task as made_up_task
 
-from lm_eval_ja.analysis._compare import compare_runs
 from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import make_leaderboards
-from lm_eval_ja.metrics.m_ifeval import Followed, instruction_accuracy, instruction_stderr
-from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import RunSet
 
 
@@ -310,51 +305,3 @@ def test_twenty_models_take_less_than_ten_seconds():
     start = time.perf_counter()
     bootstrap_intervals(runs, resamples=2000)
     assert time.perf_counter() - start < 10
-
-
-def instructed(key, verdicts):
-    """A run of M-IFEval with a list of strict verdicts for each prompt."""
-    questions = [
-        question(
-            "m_ifeval_ja",
-            index,
-            float(np.mean(own)),
-            metric="instruction_strict",
-            prediction=json.dumps([{"instruction": "x", "strict": one, "loose": one} for one in own]),
-        )
-        for index, own in enumerate(verdicts)
-    ]
-    followed = [Followed(sum(own), len(own)) for own in verdicts]
-    value, error = instruction_accuracy(followed), instruction_stderr(followed)
-    made = replace(
-        made_up_task("m_ifeval_ja", "m_ifeval_ja", questions),
-        protocol="m_ifeval_ja",
-        metric="instruction_strict",
-        score=Score(value, error),
-        values={"instruction_strict": value},
-        signature={"protocol": "m_ifeval_ja"},
-    )
-    return run(key, [made]), value, error
-
-
-def test_m_ifeval_is_a_share_of_instructions_not_a_mean_over_prompts():
-    verdicts = [[True], [False, False, True], [True, True], [False], [True, False]] * 6
-    own, value, error = instructed("a", verdicts)
-    interval = bootstrap_intervals([own])["a"].scores["m_ifeval_ja"]
-    assert interval.value == pytest.approx(value)
-    assert interval.stderr == pytest.approx(error)
-    assert interval.low < value < interval.high
-    other, better, _ = instructed("b", [[True]] * 10 + verdicts[10:])
-    first = next(
-        d for d in compare_runs(own, own, permutations=10).differences if d.name.name == "m_ifeval_ja"
-    )
-    assert (first.a, first.questions) == (pytest.approx(value), 30)
-    assert better > value
-    assert bootstrap_intervals([other])["b"].scores["m_ifeval_ja"].value == pytest.approx(better)
-
-
-def test_edited_verdicts_have_no_interval():
-    own, *_ = instructed("a", [[True], [False]] * 5)
-    (made,) = own.tasks.values()
-    broken = replace(made, questions=(replace(made.questions[0], prediction="[3]"), *made.questions[1:]))
-    assert bootstrap_intervals([replace(own, tasks={made.task: broken})])["a"].scores["m_ifeval_ja"] is None
