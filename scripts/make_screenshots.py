@@ -54,7 +54,9 @@ def make_report(folder: Path) -> tuple[Path, int]:
         report = folder / "example-report.html"
         write_html(analysis, report)
         findings = [analysis.failures[run.key]["nejumi_jaster_jnli"].findings for run in runs.runs]
-    breaches = [sum(own[n].outcome is Outcome.FORMAT_ERROR for own in findings) for n in range(len(findings[0]))]
+    breaches = [
+        sum(own[n].outcome is Outcome.FORMAT_ERROR for own in findings) for n in range(len(findings[0]))
+    ]
     return report, breaches.index(max(breaches))
 
 

@@ -90,17 +90,7 @@ class Session:
         """
         if self.prompts is None:
             return _unscored([[]] * (2 * len(docs)), f"judge_model={NO_JUDGE}")
-        messages = [
-            build_messages(
-                self.prompts,
-                {"category": doc["category"], "turns": doc["turns"]},
-                list(texts),
-                doc["reference"],
-                turn,
-            )
-            for doc, texts in zip(docs, answers, strict=True)
-            for turn in TURNS
-        ]
+        messages = requests_of(docs, answers, self.prompts)
         config = self.options.config(self.ranks)
         try:
             if self.options.judge_dry_run or self.options.judge_max_cost is not None:
@@ -143,11 +133,8 @@ class Session:
             f"already in the store, {plan.duplicates} the same as others; about {plan.prompt_tokens} tokens sent and "
             f"{plan.completion_tokens} (at most {plan.max_completion_tokens}) received"
         )
-        cost = None
-        if self.options.judge_price is not None:
-            sent, received = self.options.judge_price
-            cost = (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
-            text += f", about ${cost:.2f}"
+        cost = dollars(self.options, plan.prompt_tokens, plan.completion_tokens)
+        text += shown_cost(cost)
         print(text, file=sys.stderr)  # noqa: T201  # asked for with judge_dry_run or judge_max_cost
         if self.options.judge_dry_run:
             return "not judged: judge_dry_run"
@@ -220,6 +207,35 @@ def question_values(record: str, category: str, categories: Sequence[str], avera
         "score": own,
         "unscored": ratings.count(None),
     }
+
+
+def requests_of(
+    docs: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str]], prompts: JudgePrompts
+) -> list[list[dict[str, str]]]:
+    """What the judge is sent: for each question both turns."""
+    return [
+        build_messages(
+            prompts,
+            {"category": doc["category"], "turns": doc["turns"]},
+            list(texts),
+            doc["reference"],
+            turn,
+        )
+        for doc, texts in zip(docs, answers, strict=True)
+        for turn in TURNS
+    ]
+
+
+def dollars(options: JudgeOptions, sent: int, received: int) -> float | None:
+    """Price of so many tokens, None if the user gave no price."""
+    if options.judge_price is None:
+        return None
+    return (sent * options.judge_price[0] + received * options.judge_price[1]) / 1e6
+
+
+def shown_cost(cost: float | None) -> str:
+    """End of a sentence that says what something costs; empty if no price is known."""
+    return "" if cost is None else f", about ${cost:.2f}"
 
 
 def _pairs(turns: Sequence[TurnRecord]) -> list[list[TurnRecord]]:

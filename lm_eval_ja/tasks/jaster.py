@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import lm_eval_ja
+from lm_eval_ja._once import once
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, gold, write_steps
@@ -74,13 +75,18 @@ class JasterTask(ProtocolTask):
     # ---------------------------------------------------------------- questions
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
-        """Open the dataset; each split is fetched and converted when it is first used."""
-        self.dataset = load(
-            self.block.protocol,
-            self.block.dataset,
-            instruction=self.block.instruction,
-            max_samples=self.options.max_samples or self.block.questions,
-            data=self.options.data,
+        """Open the dataset; each split is fetched and converted when it is first used, once a run."""
+        block, data = self.block, self.options.data
+        number = self.options.max_samples or block.questions
+        self.dataset = once(
+            ("jaster", block.protocol, block.dataset, block.instruction, number, data),
+            lambda: load(
+                block.protocol,
+                block.dataset,
+                instruction=block.instruction,
+                max_samples=number,
+                data=data,
+            ),
         )
 
     def shots(self, number: int) -> list[Shot]:

@@ -22,6 +22,7 @@ class JasterOptions:
         max_samples: Questions per dataset, from the first; None is the protocol's number, -1 all.
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
+        skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
     """
 
     prompt_style: str | None = None
@@ -31,6 +32,7 @@ class JasterOptions:
     max_samples: int | None = None
     split: str | None = None
     data: Data = "real"
+    skip_missing: bool = False
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -39,6 +41,8 @@ class JasterOptions:
             OptionError: A value that cannot work, with those that can.
         """
         check_data(self.data)
+        if not isinstance(self.skip_missing, bool):
+            raise OptionError(f"skip_missing is {self.skip_missing!r}; it may be true or false")
         if self.split is not None and self.split not in _EVAL_SPLITS:
             raise OptionError(f"split is {self.split!r}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}")
         if self.max_samples is not None and (
