@@ -276,7 +276,7 @@ class JudgeServer:
         finally:
             self._open -= 1
         lines = [
-            f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+            f"HTTP/1.1 {answer.status} {_phrase(answer.status)}",
             *(["content-type: application/json"] if "content-type" not in answer.headers else []),
             f"content-length: {len(answer.body) + (2**40 if answer.flooding else 100 * answer.open_ended)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
@@ -293,6 +293,10 @@ class JudgeServer:
         if answer.stalled:
             await asyncio.sleep(3600)
         return True
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Own"  # Anthropic's 529
 
 
 def main() -> None:

@@ -283,9 +283,10 @@ def _judge() -> Iterator[Check]:
     except LmEvalJaError as error:
         yield False, "judge", str(error)
         return
-    key = "is set" if os.environ.get(options.judge_api_key_env) else "is not set (only MT-Bench needs it)"
+    variable = options.config().api_key_env
+    key = "is set" if os.environ.get(variable) else "is not set (only MT-Bench needs it)"
     where = f" at {options.judge_base_url}" if options.judge_base_url else ""
-    yield True, "judge", f"{options.judge_model}{where}; {options.judge_api_key_env} {key}"
+    yield True, "judge", f"{options.judge_model}{where}; {variable} {key}"
 
 
 def _version(package: str) -> str | None:

@@ -18,13 +18,15 @@ with another judge. No model is needed: generate on a machine without internet a
 New results and samples are written beside the old ones, with a new date. Judgments are kept in one store for all runs:
 after an interruption the same command goes on where it stopped, and no judgment is paid for twice.
 
-The key is read from the environment (OPENAI_API_KEY, or the variable that --judge_api_key_env names). Every option can
+The key is read from the environment (OPENAI_API_KEY, with --judge_api anthropic ANTHROPIC_API_KEY, or the variable
+that --judge_api_key_env names). Every option can
 also be set by a variable LM_EVAL_JA_<OPTION IN CAPITALS>."""
 
 _HELP = {
     "judge_model": "name of the judge (default: gpt-4)",
-    "judge_base_url": "an OpenAI-compatible API, e.g. http://localhost:8000/v1 (default: OpenAI, or Azure if set up)",
-    "judge_api_key_env": "name of the variable that holds the key (default: OPENAI_API_KEY)",
+    "judge_api": "what the judge speaks: openai, which most servers do, or anthropic (default: openai)",
+    "judge_base_url": "its address, e.g. http://localhost:8000/v1 (default: OpenAI, or Azure if set up; Anthropic)",
+    "judge_api_key_env": "name of the variable that holds the key (default: OPENAI_API_KEY or ANTHROPIC_API_KEY)",
     "judge_concurrency": "most requests at a time (default: 32)",
     "judge_prompts": "nejumi, fastchat, or a file in the same format (default: nejumi)",
     "judge_repeats": "judgments per answer; the rating is their mean (default: 1)",
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     hints = get_type_hints(JudgeOptions)
     given = {
         field.name: value
-        if isinstance(value, bool) or hints[field.name] in {str, str | None}
+        if isinstance(value, bool) or hints[field.name] in {str, str | None, hints["judge_api"]}
         else parse_value(value)
         for field in fields(JudgeOptions)
         if field.name in _HELP and (value := getattr(args, field.name)) is not None

@@ -7,17 +7,22 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from lm_eval_ja.errors import JudgeError, OptionError
 from lm_eval_ja.judge._types import Messages
 
 _OPENAI_URL = "https://api.openai.com/v1"
+_ANTHROPIC_URL = "https://api.anthropic.com"
 _DEFAULT_KEY_ENV = "OPENAI_API_KEY"
+_ANTHROPIC_KEY_ENV = "ANTHROPIC_API_KEY"
 _AZURE_KEY_ENVS = ("AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_API_KEY")
-KEY_VARIABLES = (_DEFAULT_KEY_ENV, *_AZURE_KEY_ENVS)
+KEY_VARIABLES = (_DEFAULT_KEY_ENV, *_AZURE_KEY_ENVS, _ANTHROPIC_KEY_ENV)
 """Environment variables that may hold a key, besides the configured one."""
+
+Api = Literal["openai", "anthropic"]
+"""Protocols that judges speak."""
 
 _MAX_CONCURRENCY = 1000  # the HTTP client's own limit of open connections
 
@@ -31,8 +36,11 @@ class JudgeConfig:
         base_url: Root of an OpenAI-compatible API, e.g. ``http://localhost:8000/v1``. None means what the
             ``openai`` package makes of the environment: ``OPENAI_BASE_URL``, Azure (``OPENAI_API_TYPE=azure``
             or the ``AZURE_OPENAI_*`` variables), or OpenAI.
+        api: What the judge speaks: ``openai`` (any OpenAI-compatible server) or ``anthropic`` (the Messages API; then
+            ``base_url`` None means ``ANTHROPIC_BASE_URL`` or Anthropic).
         api_key_env: Name of the environment variable that holds the key; empty for a server that needs none.
-            The key itself is never part of the configuration.
+            The key itself is never part of the configuration. ``OPENAI_API_KEY``, the default, becomes
+            ``ANTHROPIC_API_KEY`` where the judge speaks Anthropic's protocol.
         concurrency: Most requests in flight at a time.
         repeats: Judgments per item.
         strict: Treat ratings as the reference did: any number counts, a reply without one is -1, and is not
@@ -57,6 +65,7 @@ class JudgeConfig:
     max_retries: int = 6
     rating_retries: int = 2
     backoff: float = 1.0
+    api: Api = "openai"
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -66,6 +75,7 @@ class JudgeConfig:
         """
         if not isinstance(self.model, str) or not self.model.strip():
             raise OptionError(f"judge model: a model name is expected, not {self.model!r}")
+        self._check_api()
         if self.base_url is not None:
             _check_url(self.base_url)
         _check_env_name(self.api_key_env)
@@ -91,18 +101,31 @@ class JudgeConfig:
             ):
                 raise OptionError(f"judge {name}: a number, {lowest:g} or more, is expected, not {value!r}")
 
+    def _check_api(self) -> None:
+        if self.api not in get_args(Api):
+            raise OptionError(f"judge api: {' or '.join(get_args(Api))} is expected, not {self.api!r}")
+        if self.api == "anthropic":
+            if self.model == JudgeConfig.model:
+                raise OptionError(
+                    f"judge model: {self.model!r} is OpenAI's; with judge_api=anthropic name one of Anthropic's in "
+                    "judge_model"
+                )
+            if self.api_key_env == _DEFAULT_KEY_ENV:
+                object.__setattr__(self, "api_key_env", _ANTHROPIC_KEY_ENV)
+
 
 @dataclass(frozen=True)
 class Endpoint:
     """Where requests go.
 
     Attributes:
-        kind: Which client of the ``openai`` package talks to it.
-        url: Its address without credentials; part of every judgment's key.
+        kind: Which client talks to it.
+        url: Its address without credentials; part of every judgment's key. Anthropic's ends in ``/messages``: the same
+            root may serve OpenAI's protocol, too.
         base_url: What the client is given; None if it finds the address by itself.
     """
 
-    kind: Literal["openai", "azure"]
+    kind: Literal["openai", "azure", "anthropic"]
     url: str
     base_url: str | None
 
@@ -113,6 +136,8 @@ def resolve_endpoint(config: JudgeConfig) -> Endpoint:
     Raises:
         JudgeError: The environment names no endpoint, or two.
     """
+    if config.api == "anthropic":
+        return _anthropic_endpoint(config)
     api_type = os.environ.get("OPENAI_API_TYPE") or None
     if api_type not in {None, "openai", "azure"}:
         raise JudgeError(
@@ -145,6 +170,14 @@ def resolve_endpoint(config: JudgeConfig) -> Endpoint:
     return Endpoint("azure", f"{_public_url(endpoint)}?api-version={version}", endpoint)
 
 
+def _anthropic_endpoint(config: JudgeConfig) -> Endpoint:
+    """Where Anthropic's protocol is spoken. Addresses are given with or without ``/v1``."""
+    _check_variable("ANTHROPIC_BASE_URL", config)
+    url = config.base_url or os.environ.get("ANTHROPIC_BASE_URL") or _ANTHROPIC_URL
+    messages = f"{_public_url(url).removesuffix('/v1')}/v1/messages"
+    return Endpoint("anthropic", messages, messages)
+
+
 def _check_variable(name: str, config: JudgeConfig) -> None:
     value = os.environ.get(name)
     if config.base_url is None and value and (problem := _url_problem(value)) is not None:
@@ -167,7 +200,7 @@ def read_key(config: JudgeConfig, endpoint: Endpoint) -> str | None:
         return None
     key = os.environ.get(config.api_key_env, "").strip()
     if not key:
-        names = config.api_key_env if endpoint.kind == "openai" or own else " or ".join(_AZURE_KEY_ENVS)
+        names = config.api_key_env if endpoint.kind != "azure" or own else " or ".join(_AZURE_KEY_ENVS)
         raise JudgeError(
             f"the judge {config.model} at {endpoint.url} needs a key, but the environment variable {names} "
             "is not set: export it (a server that needs no key takes any value)"

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._client import JudgeClient
+from lm_eval_ja.judge._clients import connect
 from lm_eval_ja.judge._config import Endpoint, JudgeConfig, judgment_keys
 from lm_eval_ja.judge._faults import CallError
 from lm_eval_ja.judge._rating import assess, parse_rating
@@ -139,7 +140,7 @@ class Engine:
         """
         if not self._survey.jobs:
             return None
-        client = JudgeClient(self._config, self._endpoint)
+        client = connect(self._config, self._endpoint)
         caller = Caller(client, self._config, self._stop)
         with (
             contextlib.closing(client),

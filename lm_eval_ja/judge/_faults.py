@@ -11,13 +11,23 @@ from typing import Any
 from lm_eval_ja.judge._config import JudgeConfig
 from lm_eval_ja.judge._secrets import scrub
 
-_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "enforced_spend_limit_reached",
+    }
+)
+# Anthropic says these with status 400 and the type of any rejected request.
+_QUOTA_SIGNS = ("credit balance is too low", "you have reached your specified api usage limits")
 _FILTER_SIGNS = ("content_filter", "content management policy", "responsibleaipolicyviolation")
 _LENGTH_SIGNS = (
     "context_length_exceeded",
     "context length",
     "context window",
     "context size",
+    "prompt is too long",
     "string_above_max_length",
 )
 _BODY_SHOWN = 300
@@ -87,7 +97,9 @@ def from_status(  # noqa: PLR0911 -- a table
         text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=str), config
     )
     said = f"HTTP {status}" + (f": {shown[:_BODY_SHOWN]}" if shown else "")
-    codes = {str(fields.get("code")), str(fields.get("type"))}
+    details = fields.get("details")
+    detail = details.get("error_code") if isinstance(details, Mapping) else None
+    codes = {str(fields.get("code")), str(fields.get("type")), str(detail)}
     signs = f"{codes} {text} {fields.get('innererror', '')}".lower()
     wait = retry_after(headers)
 
@@ -95,7 +107,11 @@ def from_status(  # noqa: PLR0911 -- a table
         return PermanentError(
             f"{said}. The key is refused: check the value of {config.api_key_env or 'the key'}", Scope.ALL
         )
-    if status == 402 or (status == 429 and codes & _QUOTA_CODES):  # noqa: PLR2004
+    if (
+        status == 402  # noqa: PLR2004
+        or (status == 429 and codes & _QUOTA_CODES)  # noqa: PLR2004
+        or (status == 400 and any(sign in signs for sign in _QUOTA_SIGNS))  # noqa: PLR2004
+    ):
         return PermanentError(f"{said}. The account has no quota left: check its plan and billing", Scope.ALL)
     if status == 403:  # noqa: PLR2004
         return PermanentError(f"{said}. Check that the key may use the model {config.model!r}", Scope.SETUP)

@@ -1,4 +1,4 @@
-"""Reading what a judge sends: one model of a chat completion, through which every reply goes.
+"""Reading what a judge sends: one model for each protocol, through which every reply goes.
 
 Needs pydantic, which comes with the openai package; imported only where that is.
 """
@@ -128,6 +128,67 @@ def read_reply(body: bytes, latency: float, config: JudgeConfig) -> Reply:
         served_model=scrub(completion.model, config)[:_NAME_SHOWN],
         prompt_tokens=completion.usage.prompt_tokens,
         completion_tokens=completion.usage.completion_tokens,
+        latency=latency,
+    )
+
+
+class _Block(BaseModel):
+    type: _Name = ""
+    text: InstanceOf[str] | None = None
+
+
+class _Tokens(BaseModel):
+    input_tokens: _Count = 0
+    cache_creation_input_tokens: _Count = 0
+    cache_read_input_tokens: _Count = 0
+    output_tokens: _Count = 0
+
+
+class _AnthropicMessage(BaseModel):
+    content: list[_Block]
+    stop_reason: _Name = ""
+    model: _Name = ""
+    usage: Annotated[_Tokens, BeforeValidator(_fields)] = _Tokens()
+
+
+_STOP_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+}
+"""Anthropic's words for what OpenAI's protocol names otherwise; ``refusal`` is the same in both."""
+
+
+def read_message(body: bytes, latency: float, config: JudgeConfig) -> Reply:
+    """Read an answer of Anthropic's Messages API. Thoughts are no part of the reply.
+
+    Args:
+        body: As it came.
+        latency: Seconds that it took.
+        config: The judge.
+
+    Raises:
+        CallError: It is none.
+    """
+    raw = body.decode("utf-8-sig", errors="replace")
+    try:
+        data = json.loads(raw, parse_int=_whole)
+        if isinstance(data, dict) and data.get("error"):
+            raise _reported(data["error"], config)
+        message = _AnthropicMessage.model_validate(data)
+    except (ValueError, RecursionError):
+        shown = scrub(raw, config)[:_BODY_SHOWN]
+        raise TransientError(f"the server's answer is no message: {shown!r}") from None
+    usage = message.usage
+    return Reply(
+        text=scrub("".join(block.text or "" for block in message.content if block.type == "text"), config),
+        finish_reason=scrub(_STOP_REASONS.get(message.stop_reason, message.stop_reason), config)[
+            :_NAME_SHOWN
+        ],
+        served_model=scrub(message.model, config)[:_NAME_SHOWN],
+        prompt_tokens=usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens,
+        completion_tokens=usage.output_tokens,
         latency=latency,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._client import JudgeClient
+from lm_eval_ja.judge._clients import connect
 from lm_eval_ja.judge._config import JudgeConfig, resolve_endpoint
 from lm_eval_ja.judge._engine import Engine, survey
 from lm_eval_ja.judge._faults import CallError, Cause, TransientError
@@ -107,7 +108,7 @@ def preflight(config: JudgeConfig) -> None:
             model, not reachable, ...) and what to do.
     """
     endpoint = resolve_endpoint(config)
-    client = JudgeClient(replace(config, timeout=min(config.timeout, _PREFLIGHT_TIMEOUT)), endpoint)
+    client = connect(replace(config, timeout=min(config.timeout, _PREFLIGHT_TIMEOUT)), endpoint)
     try:
         problem = _try_out(client, config)
     finally:

@@ -154,14 +154,17 @@ class Connections:
 
     A connection belongs to the thread that uses it; none waits for another's, and the package's pool, which goes
     through all it holds at every call, holds one.
+
+    Attributes:
+        http: The HTTP package.
     """
 
     def __init__(self, openai: Any) -> None:
         # httpx, or its successor: whichever this release of the openai package uses
-        http = sys.modules[openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]]
-        self._context = _tls(http, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+        self.http: Any = sys.modules[openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]]
+        self._context = _tls(self.http, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
         self._make_client = openai.DefaultHttpxClient
-        self._body_class: type[_Body] = type("_Body", (_Body, http.SyncByteStream), {})
+        self._body_class: type[_Body] = type("_Body", (_Body, self.http.SyncByteStream), {})
         self._own = threading.local()
         self._all: list[Connection] = []
         self._lock = threading.Lock()

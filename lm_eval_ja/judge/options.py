@@ -8,7 +8,7 @@ from typing import Any
 
 from lm_eval_ja.datasets import Data, sample_path
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.judge._config import JudgeConfig
+from lm_eval_ja.judge._config import Api, JudgeConfig
 from lm_eval_ja.judge._prompts import PROMPT_SOURCES, JudgePrompts, load_prompts
 from lm_eval_ja.options import check_data, pick
 
@@ -22,7 +22,8 @@ class JudgeOptions:
 
     Attributes:
         judge_model: Name of the judge, or ``none`` to generate and log only.
-        judge_base_url: Its API; None is what the openai package finds (OpenAI, Azure).
+        judge_api: What it speaks: ``openai``, which most servers do, or ``anthropic``.
+        judge_base_url: Its address; None is what the openai package finds (OpenAI, Azure), or Anthropic.
         judge_api_key_env: Name of the environment variable with the key.
         judge_concurrency: Most requests at a time, over all ranks together.
         judge_prompts: ``nejumi``, ``fastchat``, or the path of a file in the same format.
@@ -39,6 +40,7 @@ class JudgeOptions:
     """
 
     judge_model: str = "gpt-4"
+    judge_api: Api = "openai"
     judge_base_url: str | None = None
     judge_api_key_env: str = "OPENAI_API_KEY"
     judge_concurrency: int = 32
@@ -109,6 +111,7 @@ class JudgeOptions:
         """
         return JudgeConfig(
             model=self.judge_model,
+            api=self.judge_api,
             base_url=self.judge_base_url,
             api_key_env=self.judge_api_key_env,
             concurrency=self.judge_concurrency if ranks == 1 else max(1, self.judge_concurrency // ranks),

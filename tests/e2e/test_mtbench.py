@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.errors import LmEvalJaError
-from tests.judge_server import JudgeServer, fault, say
+from tests.judge_server import JudgeServer, fault, raw, say
 
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]
 SAMPLE = ["--metadata", json.dumps({"data": "sample"})]
@@ -95,6 +95,26 @@ def test_ratings_become_categories_turns_and_average(run):
     signature = done.results()["configs"]["nejumi_mtbench"]["metadata"]["signature"]
     assert "judge:gpt-4|" in signature
     assert "style:conversation" in signature
+
+
+def test_a_judge_by_anthropics_protocol(run):
+    def reply(call):
+        assert call.path == "/v1/messages"
+        said = json.loads(known_ratings(call).body)["choices"][0]["message"]["content"]
+        message = {"content": [{"type": "text", "text": said}], "stop_reason": "end_turn"}
+        return raw(json.dumps({"type": "message", "role": "assistant", **message}).encode())
+
+    with JudgeServer(reply) as server:
+        env = {"ANTHROPIC_API_KEY": "sk-ant-secret-0123456789"}
+        done = run(server, env=env, judge_api="anthropic", judge_model="claude-judge-1")
+        assert len(server.calls) == 17, "a preflight and 16 judgments"
+        assert {call.headers["x-api-key"] for call in server.calls} == set(env.values())
+    assert done.score("nejumi_mtbench") == pytest.approx((5 * 6 + 3 * 5) / 8)
+    metadata = done.results()["configs"]["nejumi_mtbench"]["metadata"]
+    assert metadata["judge_api"] == "anthropic"
+    assert "|judge:claude-judge-1|" in metadata["signature"]
+    text = "".join(path.read_text(encoding="utf-8") for path in done.folder.rglob("*_20*.json*"))
+    assert env["ANTHROPIC_API_KEY"] not in text
 
 
 def test_second_run_pays_for_nothing_and_keys_are_nowhere(run):

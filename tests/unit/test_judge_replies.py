@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from lm_eval_ja.judge import JudgmentStore, _engine, _transport, judge
-from lm_eval_ja.judge import _client as client_module
+from lm_eval_ja.judge import _openai as client_module
 from tests.judge_server import (
     Answer,
     JudgeServer,
@@ -184,7 +184,7 @@ def test_whatever_a_worker_meets_ends_one_judgment(store, monkeypatch, caplog):
 
 def test_whatever_the_client_meets_is_a_failed_call(store, monkeypatch):
     monkeypatch.setattr(
-        client_module.JudgeClient, "_line", lambda self: (_ for _ in ()).throw(MemoryError("too much"))
+        client_module.OpenAIClient, "_line", lambda self: (_ for _ in ()).throw(MemoryError("too much"))
     )
     with JudgeServer() as server:
         judgments = judge(requests(2), server.config(), store)
