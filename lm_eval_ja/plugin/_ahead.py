@@ -114,9 +114,10 @@ def _ours(selected: Sequence[Any], manager: Any) -> Iterator[str]:
 
     Nothing else is built ahead: another's task may draw random numbers as it loads, and must draw them where it would.
     """
+    index: Mapping[str, Any] = getattr(manager, "_index", {})  # 0.5 has no public name for it
     for spec in [selected] if isinstance(selected, str) else selected:
         if isinstance(spec, str):
-            yield from _ours_in(spec, manager.task_index)
+            yield from _ours_in(spec, index)
 
 
 def _ours_in(name: str, index: Mapping[str, Any]) -> list[str]:
