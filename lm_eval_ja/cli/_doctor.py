@@ -240,7 +240,7 @@ def _datasets(protocol: str) -> bool:
     well = True
     for row in describe(protocol):
         if row.ready:
-            state = str(row.count)
+            state = f"{row.count} (own data)" if row.own_data else str(row.count)
         elif row.obtainable:
             state = "on first use"
         else:

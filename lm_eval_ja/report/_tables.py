@@ -13,6 +13,7 @@ from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboar
 from lm_eval_ja.protocols import Missing, Score, find_rules
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
+from lm_eval_ja.report._status import status_note
 from lm_eval_ja.results import Run
 
 TURNS = ("turn_1", "turn_2")
@@ -24,7 +25,12 @@ def report_tables(analysis: Analysis) -> list[Grid]:
     tables: list[Grid] = []
     for leaderboard in analysis.leaderboards:
         title = leaderboard.title + (f", table {leaderboard.number}" if leaderboard.number > 1 else "")
-        notes = (_settings(leaderboard), _sample(leaderboard), *_differences(leaderboard))
+        notes = (
+            _settings(leaderboard),
+            status_note(leaderboard),
+            _sample(leaderboard),
+            *_differences(leaderboard),
+        )
         tables.append(_ranking(leaderboard, analysis, title, tuple(note for note in notes if note)))
         categories = [column for column in leaderboard.columns if column.level == "category"]
         for scale in sorted({column.scale for column in categories}):
@@ -155,7 +161,7 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
             for task in row.run.tasks.values():
                 line |= {f"{task.task}_{turn}": task.values[turn] for turn in TURNS if turn in task.values}
             line["statuses"] = "; ".join(
-                f"{name}={rules.status}" for name in row.run.tasks if (rules := find_rules(name))
+                f"{name}={task.status}" for name, task in row.run.tasks.items() if task.status
             )
             line["signature"] = signature_digest(row.run)
             line["signatures"] = "; ".join(f"{t.task}={t.signature_text}" for t in row.run.tasks.values())
@@ -281,6 +287,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
         **_facts(run),
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in run.tasks.values()},
+        "statuses": {task.task: task.status for task in run.tasks.values() if task.status},
         "recovered": dict(analysis.lenient.get(run.key, {})),
         "failures": {
             name: {

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.protocols import Score, find_conversation, load_protocol
+from lm_eval_ja.protocols import Score, data_status, find_conversation, load_protocol
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,11 @@ class TaskResult:
     def scope(self) -> str:
         """Name of the score that all of the task's questions belong to: the task, or the whole of MT-Bench."""
         return load_protocol(self.protocol).prefix if self.is_mtbench else self.task
+
+    @property
+    def status(self) -> str:
+        """How sure it is that the questions are the reference's own; empty for conversations and the like."""
+        return data_status(self.task, self.signature)
 
     @property
     def is_sample(self) -> bool:

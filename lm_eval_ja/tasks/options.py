@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lm_eval_ja.datasets import Data
+from lm_eval_ja.datasets import OWN_DATA_OPTION, Data, Settings
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_data
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
@@ -22,6 +22,8 @@ class JasterOptions:
         max_samples: Questions per dataset, from the first; None is the protocol's number, -1 all.
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
+        llm_jp_eval_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
+            None is that of the environment.
         skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
     """
 
@@ -32,6 +34,7 @@ class JasterOptions:
     max_samples: int | None = None
     split: str | None = None
     data: Data = "real"
+    llm_jp_eval_data: str | None = None
     skip_missing: bool = False
 
     def __post_init__(self) -> None:
@@ -41,6 +44,12 @@ class JasterOptions:
             OptionError: A value that cannot work, with those that can.
         """
         check_data(self.data)
+        if self.llm_jp_eval_data is not None and not (
+            isinstance(self.llm_jp_eval_data, str) and self.llm_jp_eval_data
+        ):
+            raise OptionError(
+                f"{OWN_DATA_OPTION} is {self.llm_jp_eval_data!r}; it must be the path of a folder"
+            )
         if not isinstance(self.skip_missing, bool):
             raise OptionError(f"skip_missing is {self.skip_missing!r}; it may be true or false")
         if self.split is not None and self.split not in _EVAL_SPLITS:
@@ -53,6 +62,17 @@ class JasterOptions:
             raise OptionError(
                 f"max_samples is {self.max_samples!r}; it must be a positive whole number, or -1 for all questions"
             )
+
+    def places(self) -> Settings:
+        """Where data is looked for and kept: the environment's settings, with the user's own files of this run.
+
+        Raises:
+            OptionError: There is no such folder.
+        """
+        places = Settings.from_env()
+        if self.llm_jp_eval_data is None:
+            return places
+        return places.with_own_data(OWN_DATA_OPTION, self.llm_jp_eval_data)
 
     def style(self, usual: str) -> PromptStyle:
         """The prompt style these options describe.
