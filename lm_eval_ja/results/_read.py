@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.protocols import Score, find_conversation, find_node, find_rules, parse_signature, reported_score
+from lm_eval_ja.protocols import (
+    Score,
+    find_conversation,
+    find_node,
+    find_rules,
+    parse_signature,
+    reported_score,
+)
 from lm_eval_ja.results._files import ResultsFile, find_results, mapping, read_results
 from lm_eval_ja.results._samples import Pool, number, read_samples
 from lm_eval_ja.results._types import Problem, Question, Run, RunSet, TaskResult

@@ -22,7 +22,7 @@ class JasterOptions:
         max_samples: Questions per dataset, from the first; None is the protocol's number, -1 all.
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
-        llm_jp_eval_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
+        own_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
             None is that of the environment.
         skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
     """
@@ -34,7 +34,7 @@ class JasterOptions:
     max_samples: int | None = None
     split: str | None = None
     data: Data = "real"
-    llm_jp_eval_data: str | None = None
+    own_data: str | None = None
     skip_missing: bool = False
 
     def __post_init__(self) -> None:
@@ -44,12 +44,8 @@ class JasterOptions:
             OptionError: A value that cannot work, with those that can.
         """
         check_data(self.data)
-        if self.llm_jp_eval_data is not None and not (
-            isinstance(self.llm_jp_eval_data, str) and self.llm_jp_eval_data
-        ):
-            raise OptionError(
-                f"{OWN_DATA_OPTION} is {self.llm_jp_eval_data!r}; it must be the path of a folder"
-            )
+        if self.own_data is not None and not (isinstance(self.own_data, str) and self.own_data):
+            raise OptionError(f"{OWN_DATA_OPTION} is {self.own_data!r}; it must be the path of a folder")
         if not isinstance(self.skip_missing, bool):
             raise OptionError(f"skip_missing is {self.skip_missing!r}; it may be true or false")
         if self.split is not None and self.split not in _EVAL_SPLITS:
@@ -70,9 +66,9 @@ class JasterOptions:
             OptionError: There is no such folder.
         """
         places = Settings.from_env()
-        if self.llm_jp_eval_data is None:
+        if self.own_data is None:
             return places
-        return places.with_own_data(OWN_DATA_OPTION, self.llm_jp_eval_data)
+        return places.with_own_data(OWN_DATA_OPTION, self.own_data)
 
     def style(self, usual: str) -> PromptStyle:
         """The prompt style these options describe.

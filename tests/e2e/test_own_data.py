@@ -38,14 +38,14 @@ def test_own_data_is_asked_and_labelled(lm_eval, own):
 
 def test_own_data_of_one_run_is_labelled_in_the_report(lm_eval, lm_eval_ja, own, tmp_path):
     """By ``--metadata``; what cannot be had is left out, and said in lm_eval's table and in the report."""
-    metadata = {"llm_jp_eval_data": str(own), "skip_missing": True}
+    metadata = {"own_data": str(own), "skip_missing": True}
     done = lm_eval(
         *("--model", "dummy", "--tasks", "llm_jp_eval", "--num_fewshot", "4"),
         *("--metadata", json.dumps(metadata)),
     )
     assert "llm_jp_eval_nli (missing: jamp, janli, jsem, jsick (1 of 5 present))" in done.output
     facts = done.results()["configs"]["llm_jp_eval_jnli"]["metadata"]
-    assert (facts["status"], facts["llm_jp_eval_data"]) == ("own data", str(own))
+    assert (facts["status"], facts["own_data"]) == ("own data", str(own))
     said = lm_eval_ja("report", "out", "-o", "report.html", "--resamples", "0", "--markdown").output
     assert "- data: own data" in said
     assert "missing: EL, FA, HE, MC, MR, MT, NLI, QA, RC (0 of 9 present)" not in said, "all of it is a dash"
@@ -60,13 +60,13 @@ def test_own_data_of_one_run_is_labelled_in_the_report(lm_eval, lm_eval_ja, own,
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("nowhere", "llm_jp_eval_data='nowhere' cannot be used (no such folder)"),
-        (3, "llm_jp_eval_data is 3; it must be the path of a folder"),
+        ("nowhere", "own_data='nowhere' cannot be used (no such folder)"),
+        (3, "own_data is 3; it must be the path of a folder"),
     ],
 )
 def test_a_folder_that_is_none_is_named(evaluate, sample_answers, value, message):
     with pytest.raises(OptionError, match=re.escape(message)):
-        evaluate("llm_jp_eval_jnli", sample_answers, {"llm_jp_eval_data": value})
+        evaluate("llm_jp_eval_jnli", sample_answers, {"own_data": value})
 
 
 def test_own_data_in_prepare(lm_eval_ja, own):

@@ -12,7 +12,7 @@ _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 _SHOWN = 80
 OWN_DATA_VARIABLE = "LM_EVAL_JA_LLM_JP_EVAL_DATA"
-OWN_DATA_OPTION = "llm_jp_eval_data"
+OWN_DATA_OPTION = "own_data"
 """The same for one run, in ``--metadata``."""
 
 
