@@ -8,7 +8,7 @@ import logging
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from lm_eval_ja.judge._config import JudgeConfig
 from lm_eval_ja.judge._prompts import JudgePrompts, build_messages
 from lm_eval_ja.judge._ratings import QuestionRating
 from lm_eval_ja.judge._run import judge, plan
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, WorkPlan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 from lm_eval_ja.judge.options import NO_JUDGE, JudgeOptions
 from lm_eval_ja.prompts import STOP, visible_answer
 
@@ -43,6 +43,14 @@ def store_path() -> Path:
     return Settings.from_env().cache / "judgments.jsonl"
 
 
+Ask = Callable[[Sequence[Messages], JudgeConfig, Path], Sequence[Judgment]]
+"""How judgments are got: requests, judge and store in, one judgment per request and repeat out."""
+
+
+class Deferred(Exception):  # noqa: N818 -- what happened, not an error
+    """The requests have been noted; they are answered another time."""
+
+
 @dataclass
 class Session:
     """Judging of one set of answers under the user's options.
@@ -53,6 +61,8 @@ class Session:
         prompts: The judge's prompts; None if nothing is to be judged.
         ranks: Processes that judge a part each and share the allowed concurrency and cost.
         adaptations: Deviations that the judge forced, collected as it replies.
+        ask: How judgments are got; may raise `Deferred`.
+        discount: Part of the usual price that they cost.
     """
 
     name: str
@@ -60,6 +70,8 @@ class Session:
     prompts: JudgePrompts | None
     ranks: int = 1
     adaptations: set[str] = field(default_factory=set)
+    ask: Ask = judge
+    discount: float = 1.0
 
     def visible(self, answers: Sequence[str], *, chat: bool) -> list[str]:
         """The two answers as the judge sees them.
@@ -98,6 +110,8 @@ class Session:
                 if refusal:
                     return _unscored(messages, refusal)
             judged = self._ask(messages, config)
+        except Deferred:
+            return _unscored(messages, "not judged yet")
         except JudgeError as error:
             _log.error("%s: nothing was judged: %s", self.name, error)
             return _unscored(messages, f"not judged: {error}")
@@ -111,7 +125,7 @@ class Session:
         self, messages: Sequence[Sequence[Mapping[str, str]]], config: JudgeConfig
     ) -> list[list[TurnRecord]]:
         try:
-            judgments = judge(messages, config, store_path())
+            judgments = self.ask(messages, config, store_path())
         except JudgeStopped as stopped:
             _log.error("%s", stopped)
             judgments = stopped.judgments
@@ -133,7 +147,7 @@ class Session:
             f"already in the store, {plan.duplicates} the same as others; about {plan.prompt_tokens} tokens sent and "
             f"{plan.completion_tokens} (at most {plan.max_completion_tokens}) received"
         )
-        cost = dollars(self.options, plan.prompt_tokens, plan.completion_tokens)
+        cost = dollars(self.options, plan.prompt_tokens, plan.completion_tokens, self.discount)
         text += shown_cost(cost)
         print(text, file=sys.stderr)  # noqa: T201  # asked for with judge_dry_run or judge_max_cost
         if self.options.judge_dry_run:
@@ -226,11 +240,11 @@ def requests_of(
     ]
 
 
-def dollars(options: JudgeOptions, sent: int, received: int) -> float | None:
+def dollars(options: JudgeOptions, sent: int, received: int, discount: float = 1) -> float | None:
     """Price of so many tokens, None if the user gave no price."""
     if options.judge_price is None:
         return None
-    return (sent * options.judge_price[0] + received * options.judge_price[1]) / 1e6
+    return discount * (sent * options.judge_price[0] + received * options.judge_price[1]) / 1e6
 
 
 def shown_cost(cost: float | None) -> str:

@@ -4,16 +4,22 @@ Reads the harness's own result and sample files, needs no model, and writes new 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.judge import rating_average, rating_average_stderr, rating_mean, rating_stderr
-from lm_eval_ja.judge.mtbench import Session, make_record, question_values
+from lm_eval_ja.judge import (
+    JudgeConfig,
+    Judgment,
+    Messages,
+    judge,
+)
+from lm_eval_ja.judge.mtbench import Ask, Deferred, Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
+from lm_eval_ja.rescoring._aggregate import mtbench_entry
 from lm_eval_ja.rescoring._groups import put_group
 from lm_eval_ja.results import (
     ResultsFile,
@@ -24,8 +30,6 @@ from lm_eval_ja.results import (
     stamp_after,
     write_run,
 )
-
-Aggregation = tuple[Callable[[Sequence[Any]], float], Callable[[Sequence[Any]], Any] | None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,46 @@ def _tasks(run: ResultsFile) -> list[str]:
     ]
 
 
-def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
+def requests_of(
+    run: ResultsFile, options: JudgeOptions, discount: float = 1.0
+) -> tuple[list[Messages], str | None]:
+    """What a judge would be asked about a run, in the order of :func:`rejudge`. Nobody is asked, nothing written.
+
+    Args:
+        run: The run.
+        options: The judge. With ``judge_dry_run``, or where ``judge_max_cost`` forbids it, nothing would be asked, and
+            what it would take is said.
+        discount: Part of the usual price that judgments cost.
+
+    Returns:
+        The requests, and why some of the run's tasks have none; None if all have theirs.
+
+    Raises:
+        DataError: The run's files are damaged.
+        OptionError: The judge's prompts are the user's, and wrong.
+    """
+    noted: list[Messages] = []
+    reasons: list[str] = []
+
+    def note(items: Sequence[Messages], config: JudgeConfig, store: Path) -> Sequence[Judgment]:  # noqa: ARG001 -- as asked
+        noted.extend(items)
+        raise Deferred
+
+    for task in _tasks(run):
+        session = _session(run, task, options, note, discount)
+        before = len(noted)
+        _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
+        if len(noted) == before and reason is not None:
+            reasons.append(reason)
+    return noted, "; ".join(dict.fromkeys(reasons)) or None
+
+
+def _session(run: ResultsFile, task: str, options: JudgeOptions, ask: Ask, discount: float = 1.0) -> Session:
+    own = dataclasses.replace(options, data=run.metadata(task).get("data", "real"))
+    return Session(task, own, own.prompts(), ask=ask, discount=discount)
+
+
+def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudged:
     """Judge a run's MT-Bench answers and write the run again, with a new date.
 
     A judge that rated nothing (a dry run, a cost limit, a judge that is down) leaves the run as it is: no file without
@@ -94,6 +137,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
     Args:
         run: The run.
         options: The judge; its ``data`` is taken from the run.
+        ask: How judgments are got.
 
     Returns:
         What was judged and written.
@@ -114,8 +158,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
         metadata = dict(run.metadata(task))
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))
-        own = dataclasses.replace(options, data=metadata.get("data", "real"))
-        session = Session(task, own, own.prompts())
+        session = _session(run, task, options, ask)
         category = metadata.get("category")
         conversation = protocol.conversation
         categories = (category,) if category else tuple(conversation.temperatures if conversation else ())
@@ -126,14 +169,14 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
             reasons.append(reason)
             continue
         written[task] = judged
-        results["results"][task] = {**results["results"][task], **_aggregate(judged, categories)}
+        results["results"][task] = {**results["results"][task], **mtbench_entry(judged, categories)}
         fields = {
             name: value
             for name, value in parse_signature(metadata["signature"]).items()
             if not name.startswith("judge")
         }
         metadata["signature"] = signature({**fields, **session.signature_fields()})
-        _replace_options(metadata, own)
+        _replace_options(metadata, session.options)
         results["configs"][task] = {**results["configs"][task], "metadata": metadata}
     if not written:
         return Rejudged(results, None, "; ".join(dict.fromkeys(reasons)))
@@ -182,21 +225,6 @@ def _judge_samples(
         }
         for sample, record in zip(samples, records, strict=True)
     ], reason
-
-
-def _aggregate(samples: Sequence[Mapping[str, Any]], categories: Sequence[str]) -> dict[str, Any]:
-    """The task's entries in the results, as the harness computes them."""
-    functions: dict[str, Aggregation] = {
-        **dict.fromkeys((*categories, "turn_1", "turn_2"), (rating_mean, rating_stderr)),
-        "score": (rating_average, rating_average_stderr),
-        "unscored": (sum, None),
-    }
-    entry: dict[str, Any] = {}
-    for name, (mean, stderr) in functions.items():
-        items = [sample[name] for sample in samples]
-        entry[f"{name},none"] = mean(items)
-        entry[f"{name}_stderr,none"] = "N/A" if stderr is None or len(items) < 2 else stderr(items)  # noqa: PLR2004
-    return entry
 
 
 def _read_samples(path: Path) -> list[dict[str, Any]]:

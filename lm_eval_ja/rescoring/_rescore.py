@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps, parse_number, read_steps
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
@@ -22,6 +23,8 @@ from lm_eval_ja.protocols import (
     mean_score,
     protocol_names,
 )
+from lm_eval_ja.rescoring._aggregate import mean_score_of
+from lm_eval_ja.rescoring._asked import asked_otherwise
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
 
@@ -68,7 +71,7 @@ def rescore(
     notes: list[str] = []
     datasets = []
     for rules in _in_order(definition):
-        source = _source(run, rules)
+        source = _source(run, rules, definition)
         if source is None:
             continue
         if source.questions:
@@ -139,9 +142,16 @@ def _in_order(protocol: Protocol) -> list[DatasetRules]:
     )
 
 
-def _source(run: Run, rules: DatasetRules) -> TaskResult | None:
-    """The run's task with answers to the dataset's questions, the protocol's own before any other's."""
+def _source(run: Run, rules: DatasetRules, protocol: Protocol) -> TaskResult | None:
+    """The run's task with answers to the dataset's questions, the protocol's own before any other's.
+
+    Where the protocol asks a dataset with several numbers of shots, answers count once: for their own number, or where
+    the run has none of the protocol's numbers for the first of these.
+    """
     tasks = [task for task in _originals(run) if task.dataset == rules.dataset]
+    numbers = [own.shots for own in protocol.tasks.values() if own.dataset == rules.dataset]
+    if len(numbers) > 1 and (rules.shots != numbers[0] or any(task.shots in numbers for task in tasks)):
+        tasks = [task for task in tasks if task.shots == rules.shots]
     return min(tasks, key=lambda task: (task.task != rules.task, task.shots != rules.shots), default=None)
 
 
@@ -237,7 +247,7 @@ class _Values:
 
 def _values(metric: str, questions: Sequence[Question], predictions: Sequence[str]) -> _Values:
     golds = [question.gold for question in questions]
-    per_item = METRICS[metric].per_item
+    per_item = METRICS[metric].on(answer_form(questions[0].dataset))
     if per_item is None:
         numbers = tuple(map(parse_number, predictions))
         return _Values(Score(METRICS[metric].score(predictions, golds)), numbers)
@@ -245,12 +255,7 @@ def _values(metric: str, questions: Sequence[Question], predictions: Sequence[st
 
 
 def _mean(items: tuple[float, ...]) -> _Values:
-    """Mean and standard error in the harness's own arithmetic, so that its results come out to the last bit."""
-    mean = sum(items) / len(items)
-    if len(items) == 1:
-        return _Values(Score(mean), items)
-    deviation = math.sqrt(sum([(item - mean) ** 2 for item in items]) / (len(items) - 1))
-    return _Values(Score(mean, deviation / math.sqrt(len(items))), items)
+    return _Values(mean_score_of(items), items)
 
 
 def _comet(questions: Sequence[Question], predictions: Sequence[str], comet: Comet) -> tuple[_Values, str]:
@@ -324,20 +329,10 @@ def _asked_differently(datasets: Sequence[DatasetRescore], protocol: Protocol) -
     """How the questions were asked where the protocol would ask them otherwise."""
     ways: dict[str, list[str]] = {}
     for dataset in datasets:
-        rules, source = dataset.rules, dataset.source
-        facts = [
-            ("split", source.signature.get("split", rules.split), rules.split),
-            ("shots", str(source.shots), str(rules.shots)),
-        ]
-        limits = {question.max_tokens for question in source.questions} - {None}
-        facts += [("tokens", str(limit), str(rules.output_length)) for limit in limits]
-        for name, given, wanted in facts:
-            if given != wanted:
-                ways.setdefault(f"{name} {given}, not {wanted}", []).append(rules.dataset)
-        if any(question.instruction != rules.instruction for question in source.questions):
-            ways.setdefault("another instruction", []).append(rules.dataset)
+        for way in asked_otherwise(dataset.source, dataset.rules):
+            ways.setdefault(way, []).append(dataset.rules.dataset)
     return [
         f"asked otherwise than {protocol.name} asks: {way}"
-        + ("" if len(names) == len(datasets) else f" ({', '.join(names)})")
+        + ("" if len(names) == len(datasets) else f" ({', '.join(dict.fromkeys(names))})")
         for way, names in ways.items()
     ]
