@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_eval_ja.judge._prompts import JudgePrompts
+from lm_eval_ja.judge._prompts import JudgePrompts, build_messages
 from lm_eval_ja.judge._run import estimate_received, estimate_sent
-from lm_eval_ja.judge.mtbench import TURNS, dollars, requests_of, shown_cost
+from lm_eval_ja.judge.mtbench import TURNS, dollars, shown_cost
 from lm_eval_ja.judge.options import JudgeOptions
 
 
@@ -33,7 +33,17 @@ class Forecast:
         cls, docs: Sequence[Mapping[str, Any]], prompts: JudgePrompts, options: JudgeOptions, longest: int
     ) -> "Forecast":
         """Count for questions, as :func:`lm_eval_ja.datasets.load_mtbench` gives them."""
-        messages = requests_of(docs, [("", "")] * len(docs), prompts)
+        messages = [
+            build_messages(
+                prompts,
+                {"category": doc["category"], "turns": doc["turns"]},
+                ["", ""],
+                doc["reference"],
+                turn,
+            )
+            for doc in docs
+            for turn in TURNS
+        ]
         repeats = options.judge_repeats
         return cls(
             options,

@@ -106,18 +106,15 @@ class MIfevalTask(ProtocolTask):
         """The prompt's instructions with their arguments, for the logs."""
         return str(doc["output"])
 
-    def before_model(self, arguments: Mapping[str, Any]) -> Work:
-        """As any task's; and answers must be judged in the end.
-
-        Args:
-            arguments: What ``simple_evaluate`` was given.
+    def work(self, run: Run) -> Work:
+        """As any task's, after making sure that answers can be judged.
 
         Raises:
             OptionError: A package that the checkers need is missing.
         """
-        if not Run.of(arguments).predict_only:
+        if not run.predict_only:
             require_packages()
-        return super().before_model(arguments)
+        return super().work(run)
 
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, after making sure that answers can be judged: before anything is generated.
@@ -170,7 +167,8 @@ class MIfevalTask(ProtocolTask):
         if self.predict_only:
             return
         for instance in self._instances:
-            verdicts = evaluate(_instructions(instance.doc), instance.resps[0])
+            (answer,) = instance.filtered_resps.values()  # without thoughts
+            verdicts = evaluate(_instructions(instance.doc), answer)
             record = json.dumps([vars(verdict) for verdict in verdicts])
             instance.filtered_resps = dict.fromkeys(instance.filtered_resps, record)
 
@@ -179,6 +177,10 @@ class MIfevalTask(ProtocolTask):
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         return dict(values([Verdict(**verdict) for verdict in json.loads(results[0])]))
+
+    def limit(self) -> int | None:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self._file_generation.get("max_gen_toks")
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
@@ -200,6 +202,7 @@ class MIfevalTask(ProtocolTask):
                 "shots": "0",
                 "style": self._form,
                 "norm": "none",
+                **self.answers.signature_fields(stops=bool(self._stops)),
                 "gen": self._generation(),
                 **self.run_fields(),
             }

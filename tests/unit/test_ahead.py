@@ -20,6 +20,7 @@ from lm_eval_ja._once import once, one_run
 from lm_eval_ja.datasets import load_mtbench
 from lm_eval_ja.datasets.store import Store
 from lm_eval_ja.errors import DataError, JudgeError, OptionError
+from lm_eval_ja.judge import build_messages, estimate_tokens, plan
 from lm_eval_ja.judge.forecast import Forecast
 from lm_eval_ja.judge.options import JudgeOptions
 from tests.judge_server import JudgeServer
@@ -216,26 +217,41 @@ def test_the_judges_part_with_and_without_a_price(log, monkeypatch):
     assert "judge_max_cost=0.001 is less than" in warning
 
 
-def test_the_forecast_is_what_is_sent_later():
+def test_the_forecast_is_what_is_planned_later(tmp_path):
     """Exactly, but for the rounding of each message: answers that are there in the plan are counted in the forecast."""
-    from lm_eval_ja.judge._run import estimate_sent, estimate_tokens
-    from lm_eval_ja.judge.mtbench import requests_of
-
     docs = load_mtbench(data="sample")
-    options = JudgeOptions(data="sample", judge_repeats=2)
-    forecast = Forecast.of(docs, options.prompts(), options, 100)
+    options = JudgeOptions(data="sample", judge_repeats=2, judge_base_url="http://127.0.0.1:9/v1")
+    prompts = options.prompts()
+    forecast = Forecast.of(docs, prompts, options, 100)
     answer = "あ" * 100
-    answers = [(answer, answer)] * len(docs)
-    sent = 2 * sum(map(estimate_sent, requests_of(docs, answers, options.prompts())))
-    assert forecast.calls == 4 * len(docs)
-    assert forecast.sent + forecast.read * estimate_tokens(answer) == pytest.approx(sent, abs=2 * len(docs))
+    messages = [
+        build_messages(
+            prompts,
+            {"category": doc["category"], "turns": doc["turns"]},
+            [answer, answer],
+            doc["reference"],
+            turn,
+        )
+        for doc in docs
+        for turn in (1, 2)
+    ]
+    planned = plan(messages, options.config(), tmp_path / "store.jsonl")
+    assert forecast.calls == planned.calls == 4 * len(docs)
+    sent = forecast.sent + forecast.read * estimate_tokens(answer)
+    assert sent == pytest.approx(planned.prompt_tokens, abs=4 * len(docs))
     assert (forecast + forecast).calls == 2 * forecast.calls
+
+
+def test_what_is_built_ahead_warns_of_nothing_twice(caplog):
+    run(["nejumi_jaster_jnli", "nejumi_jaster_janli"], SAMPLE, limit=1, gen_kwargs={"max_gen_toks": 1})
+    (warning,) = [line for line in caplog.messages if "is below the protocol's limit" in line]
+    assert warning.count("nejumi_jaster_jnli") == warning.count("nejumi_jaster_janli") == 1
 
 
 def test_a_check_that_breaks_does_not_end_the_run(monkeypatch, caplog):
     from lm_eval_ja.tasks.jaster import JasterTask
 
-    monkeypatch.setattr(JasterTask, "before_model", lambda self, arguments: 1 / 0)
+    monkeypatch.setattr(JasterTask, "work", lambda self, run: 1 / 0)
     results = run(["nejumi_jaster_jamp"], SAMPLE, limit=1)
     assert results["results"]["nejumi_jaster_jamp"]["sample_len"] == 1
     assert "could not be checked before the model is loaded (ZeroDivisionError" in caplog.text
