@@ -23,7 +23,7 @@ from lm_eval_ja.judge._ratings import (
     rating_mean,
     rating_stderr,
 )
-from lm_eval_ja.judge._run import judge, plan, preflight
+from lm_eval_ja.judge._run import estimate_tokens, judge, plan, preflight
 from lm_eval_ja.judge._store import JudgmentStore
 from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 
@@ -40,6 +40,7 @@ __all__ = [
     "QuestionRating",
     "WorkPlan",
     "build_messages",
+    "estimate_tokens",
     "judge",
     "load_prompts",
     "parse_rating",
