@@ -11,6 +11,7 @@ from typing import Any
 from lm_eval_ja._unicode import visible
 from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row
 from lm_eval_ja.protocols import Missing, Score, find_rules
+from lm_eval_ja.report._differences import in_words
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.results import Run
@@ -121,11 +122,7 @@ def _sample(leaderboard: Leaderboard) -> str:
 
 
 def _differences(leaderboard: Leaderboard) -> list[str]:
-    return [
-        f"not comparable with the first table: {d.setting} is {d.here} instead of {d.there}"
-        + (f" (in {d.tasks} tasks)" if d.tasks > 1 else "")
-        for d in leaderboard.differences
-    ]
+    return [f"not comparable with table 1: {in_words(one)}" for one in leaderboard.differences]
 
 
 # ------------------------------------------------------------------------------------------- other formats
