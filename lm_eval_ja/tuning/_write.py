@@ -227,5 +227,5 @@ def _check(target: Path, *, force: bool) -> None:
         ours = False
     if not ours:
         raise OptionError(
-            f"{target} holds something else than an export of tuning data: --force won't replace that"
+            f"{target} does not hold an export of tuning data: --force won't replace it"
         )
