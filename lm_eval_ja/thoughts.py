@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import OptionError
 
 AUTO = "auto"
@@ -45,7 +46,8 @@ FAMILIES: Mapping[str, Tags] = MappingProxyType(
 )
 """Tags by the name that the option ``thoughts`` knows them under."""
 
-_OWN = re.compile(r"separated\((.+?) (.+?)\)(?:\+|$)")
+_OWN = re.compile(r"(?:separated|auto)\((.+?) (.+?)\)(?:\+|$)")
+_BACKEND = "think_end_token"
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
@@ -195,27 +197,48 @@ def parse_thoughts(value: Any) -> Thoughts:
         if isinstance(opening, str) and isinstance(closing, str) and opening.strip() and closing.strip():
             return Thoughts(True, (Tags(opening.strip(), closing.strip()),), own=True)
     raise OptionError(
-        f"thoughts is {value!r}; it may be {AUTO}, {SEPARATE}, {KEEP}, {', '.join(FAMILIES)}, or the tags themselves, "
-        'e.g. ["<thought>", "</thought>"]'
+        f"thoughts is {shown(value)}; it may be {AUTO}, {SEPARATE}, {KEEP}, {', '.join(FAMILIES)}, or the tags "
+        'themselves, e.g. ["<thought>", "</thought>"]'
     )
 
 
-def write_field(thoughts: Thoughts) -> str:
-    """How a signature names expected thoughts: the user's own tags in it, known ones not."""
+def write_field(how: str, thoughts: Thoughts) -> str:
+    """How a signature names the handling of thoughts: the user's own tags in it, known ones not.
+
+    Args:
+        how: ``separated`` (thoughts were expected) or ``auto`` (asked as if there were none).
+        thoughts: What was looked for.
+    """
     if not thoughts.own:
-        return "separated"
+        return how
     (tags,) = thoughts.tags
-    return f"separated({tags.opening} {tags.closing})"
+    return f"{how}({tags.opening} {tags.closing})"
 
 
 def read_field(field: str) -> Thoughts:
-    """How thoughts are told from answers by a signature's field ``thoughts``; as found where it says nothing of tags.
+    """How thoughts are told from answers by a signature's field ``thoughts``: without tags in it, by those known.
 
     >>> read_field("separated(<t> </t>)").read("<t>hm</t>はい").answer
     'はい'
     """
+    if field.startswith(KEEP):
+        return parse_thoughts(KEEP)
     given = _OWN.match(field)
     return parse_thoughts([given[1], given[2]]) if given else AS_FOUND
+
+
+def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None = None) -> Reading:
+    """Separate thoughts from a logged answer.
+
+    Args:
+        output: The answer as generated.
+        prompt: What was asked; it may end with the opening tag.
+        field: The field ``thoughts`` of the signature, empty without one.
+        handling: How; by default as the field says.
+    """
+    handling = handling or read_field(field)
+    # Where the backend has taken thoughts off, the text behind an opening tag in the prompt is the answer.
+    return handling.read(output, None if _BACKEND in field else handling.opened_by(prompt))
 
 
 def _begun(text: str, tags: Sequence[Tags]) -> Tags | None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import fmean
 
-from lm_eval_ja.analysis._lenient import read_leniently, visible
+from lm_eval_ja.analysis._lenient import read_leniently, right_or_wrong, visible
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.mtbench import UNANSWERED_REASON
-from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
+from lm_eval_ja.metrics import EXTRACTIONS, METRICS, apply_steps, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
-from lm_eval_ja.thoughts import AS_FOUND, Reading, State, read_field
+from lm_eval_ja.thoughts import AS_FOUND, Reading, State, read_logged
 
 PARTLY = 0.5
 """From this score on an answer measured by overlap (char_f1, set_f1) counts as partly right."""
@@ -111,11 +111,11 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
             count_tokens([_generated(question)[turn] for question in task.questions]) for turn in _turns(task)
         ]
         tokens = [max(both) for both in zip(*numbers, strict=True)]
-    steps = _steps(task)
+    steps, thoughts = _steps(task), task.signature.get("thoughts", "")
     findings = tuple(
         _mtbench(question, number)
         if question.turns
-        else _answer(question, read_thoughts(question, task), steps, number)
+        else _answer(question, read_logged(question.output, question.prompt, thoughts), steps, number)
         for question, number in zip(task.questions, tokens, strict=True)
     )
     scored = [q.score for q in task.questions if q.score is not None]
@@ -150,14 +150,6 @@ def _generated(question: Question) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------- one answer
 
 
-def read_thoughts(question: Question, task: TaskResult) -> Reading:
-    """Separate an answer from its thoughts as its task did, or, where the task did not, as they are found."""
-    field = task.signature.get("thoughts", "")
-    handling = read_field(field)
-    opened = None if "think_end_token" in field else handling.opened_by(question.prompt)
-    return handling.read(question.output, opened)
-
-
 def _answer(question: Question, reading: Reading, steps: Sequence[str] | None, tokens: int | None) -> Finding:
     form = format_ok(question.dataset, question.prediction)
     if reading.state is State.UNFINISHED and (question.score or 0.0) < _best(question.metric):
@@ -171,7 +163,7 @@ def _answer(question: Question, reading: Reading, steps: Sequence[str] | None, t
 def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
     best = _best(question.metric)
     score, lenient = (question.score or 0.0) / best, lenient / best
-    overlap = question.metric != "exact_match"
+    overlap = not right_or_wrong(question.metric)
     if score >= 1.0:
         return Outcome.CORRECT
     if not question.output.strip():
@@ -199,7 +191,10 @@ def _lenient_score(question: Question, answer: str, steps: Sequence[str] | None)
     metric = METRICS.get(question.metric)
     if reading is None or metric is None or metric.per_item is None:
         return 0.0
-    reading = reading.strip() if steps is None else apply_steps(reading, steps)
+    if steps is None:
+        reading = reading.strip()
+    else:  # a reading is the answer itself: there is nothing to take out of it
+        reading = apply_steps(reading, [step for step in steps if step not in EXTRACTIONS])
     return metric.per_item(reading, question.gold)
 
 
@@ -212,14 +207,14 @@ def is_cut(question: Question, tokens: int | None) -> bool:
     have.
     """
     limit, output = question.max_tokens, question.output
-    if question.metric == "exact_match" and format_ok(question.dataset, question.prediction):
+    if right_or_wrong(question.metric) and format_ok(question.dataset, question.prediction):
         return False
     if tokens is not None and limit is not None:
         return tokens >= limit
     if limit is None or len(output.encode("utf-8", "surrogatepass")) < limit:
         return False
     prediction = question.prediction.strip()
-    if question.metric == "exact_match":
+    if right_or_wrong(question.metric):
         return bool(prediction) and question.gold.startswith(prediction) and prediction != question.gold
     *head, last = visible(output).rstrip().split("\n")
     return bool(head) and _formed(question, "\n".join(head)) and not _formed(question, last)

@@ -18,7 +18,7 @@ True
 import re
 
 from lm_eval_ja.datasets import format_ok
-from lm_eval_ja.metrics import nfkc
+from lm_eval_ja.metrics import METRICS, nfkc
 from lm_eval_ja.thoughts import AS_FOUND
 
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|[-+]?\d+(?:,\d{3})*(?:\.\d+)?")
@@ -54,6 +54,11 @@ def visible(output: str) -> str:
     return AS_FOUND.read(output).answer
 
 
+def right_or_wrong(metric: str) -> bool:
+    """Whether an answer is wholly right or wholly wrong by a metric."""
+    return metric in METRICS and METRICS[metric].right_or_wrong
+
+
 def read_leniently(dataset: str, metric: str, output: str) -> str | None:
     """Read an answer out of an output, whatever stands around it.
 
@@ -76,7 +81,7 @@ def read_leniently(dataset: str, metric: str, output: str) -> str | None:
     text = nfkc(visible(output)).strip()
     if not text:
         return None
-    if metric == "exact_match":
+    if right_or_wrong(metric):
         return _one_allowed(dataset, text)
     if metric == "set_f1":
         return _lines(dataset, text)

@@ -19,6 +19,7 @@ from lm_eval_ja.cli import (
     _rescore,
     _run_config,
     _tasks_path,
+    _verify,
 )
 from lm_eval_ja.errors import LmEvalJaError
 
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         _report,
         _compare,
         _rescore,
+        _verify,
         _export_tuning,
         _doctor,
         _make_tasks,

@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from lm_eval_ja.errors import OptionError
 
@@ -75,11 +75,8 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.judge.options import JudgeOptions, parse_value
     from lm_eval_ja.rescoring import find_runs, rejudge
 
-    hints = get_type_hints(JudgeOptions)
     given = {
-        field.name: value
-        if isinstance(value, bool) or hints[field.name] in {str, str | None, hints["judge_api"]}
-        else parse_value(value)
+        field.name: value if isinstance(value, bool) else parse_value(field.name, value)
         for field in fields(JudgeOptions)
         if field.name in _HELP and (value := getattr(args, field.name)) is not None
     }

@@ -35,8 +35,8 @@ UNANSWERED_REASON = "unanswered: "
 """How the reason of such a turn begins."""
 
 _REASONS = (
-    f"{UNANSWERED_REASON}the thoughts did not end (rated 1 without a judge)",
-    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end (rated 1 without a judge)",
+    f"{UNANSWERED_REASON}the thoughts did not end, and the judge is not asked",
+    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end, and the judge is not asked",
 )
 
 TURNS = (1, 2)
@@ -83,16 +83,7 @@ class Session:
         Returns:
             For each turn the text; None if there is no answer, because thoughts did not end.
         """
-        opened = self.thoughts.opened_by(answers[3]) if len(answers) > 3 else None  # noqa: PLR2004  # its place
-        visible: list[str | None] = []
-        for text in answers[:2]:
-            reading = self.thoughts.read(text, opened)
-            if reading.state is State.UNFINISHED or None in visible:
-                visible.append(None)
-            else:
-                shown = text if self.options.judge_thoughts else reading.answer
-                visible.append(visible_answer(shown, stop=None if chat else STOP))
-        return visible
+        return visible_answers(answers, self.thoughts, chat=chat, whole=self.options.judge_thoughts)
 
     def judge(
         self, docs: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str | None]]
@@ -222,6 +213,31 @@ class Session:
             "judge_repeats": str(config.repeats),
             "judge_strict": "yes" if config.strict else "no",
         }
+
+
+def visible_answers(
+    answers: Sequence[str], thoughts: Thoughts, *, chat: bool, whole: bool
+) -> list[str | None]:
+    """The two answers as the judge sees them.
+
+    Args:
+        answers: As `lm_eval_ja.plugin.generate_until_multi_turn` gives them.
+        thoughts: How thoughts are told from answers.
+        chat: Whether a chat template was applied; without one an answer ends at the stop string.
+        whole: Whether thoughts are shown, too.
+
+    Returns:
+        For each turn the text; None if there is no answer, because thoughts did not end.
+    """
+    opened = thoughts.opened_by(answers[3]) if len(answers) > 3 else None  # noqa: PLR2004  # its place
+    visible: list[str | None] = []
+    for text in answers[:2]:
+        reading = thoughts.read(text, opened)
+        if reading.state is State.UNFINISHED or None in visible:
+            visible.append(None)
+        else:
+            visible.append(visible_answer(text if whole else reading.answer, stop=None if chat else STOP))
+    return visible
 
 
 def make_record(visible: Sequence[str | None], second_prompt: str, turns: Sequence[TurnRecord]) -> str:

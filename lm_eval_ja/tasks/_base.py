@@ -7,8 +7,9 @@ from typing import Any
 from weakref import WeakSet
 
 from lm_eval_ja import plugin
-from lm_eval_ja._unicode import well_formed
+from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.adapters import HarnessTask
+from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import pick
 from lm_eval_ja.tasks._thoughts import Answers
 from lm_eval_ja.tasks.options import AnswerOptions
@@ -66,8 +67,15 @@ class ProtocolTask(HarnessTask):
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""
 
     def build_all_requests(self, **kwargs: Any) -> None:
-        """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts."""
-        self._system_instruction = kwargs.get("system_instruction")
+        """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts.
+
+        Raises:
+            OptionError: ``--system_instruction`` is no text that a model can take.
+        """
+        system = kwargs.get("system_instruction")
+        if system is not None and (not isinstance(system, str) or well_formed(system) != system):
+            raise OptionError(f"--system_instruction is {shown(system)}; it must be a text in valid Unicode")
+        self._system_instruction = system
         _warn_of_lower_limits()
         plugin.watch_thoughts(expected=self.answers.settled or not self._stops)
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from lm_eval_ja.tasks.options import AnswerOptions
-from lm_eval_ja.thoughts import ServerAnswer, State, Tags, parse_thoughts, write_field
+from lm_eval_ja.thoughts import AUTO, KEEP, ServerAnswer, State, Tags, parse_thoughts, write_field
 
 _log = logging.getLogger(__name__)
 
@@ -83,19 +83,22 @@ class Answers:
                 scored,
             )
 
-    def signature_fields(self, *, stops: bool) -> dict[str, str]:
-        """The part of the signature; nothing where there is nothing to tell.
+    def signature_fields(self, *, stops: bool, usual: str = KEEP) -> dict[str, str]:
+        """The part of the signature; nothing where thoughts are handled as usual, or there were none.
 
         Args:
             stops: Whether the protocol has stop strings, which thoughts may hold.
+            usual: What a signature without the field means: ``keep``, or ``auto`` (MT-Bench).
         """
         how = []
         if self.expected:
-            how.append(write_field(self.handling))
-        elif stops and self._thoughts:
-            how.append("auto")
-        elif stops and self._by_server and self.handling.tags:
-            how.append("server")
+            how.append(write_field("separated", self.handling))
+        elif not self.handling.tags:
+            how += [KEEP] if usual != KEEP else []
+        elif (self._thoughts or self._by_server) and stops:
+            how.append(AUTO if self._thoughts else "server")
+        elif (self._thoughts or self._by_server) and usual == KEEP:
+            how.append("separated")
         if self.by_backend:
             how.append("think_end_token")
         return {"thoughts": "+".join(how)} if how else {}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.metrics import METRICS, parse_number
-from lm_eval_ja.thoughts import NoAnswer
 
 
 class Answered(float):
@@ -32,11 +32,9 @@ class Answered(float):
         return self.prediction, self.gold
 
 
-def question_value(metric: str, prediction: str, gold: str) -> float:
-    """One question's value of a metric; the lowest where there is no answer, even if the gold answer is empty."""
-    per_item = METRICS[metric].per_item
-    if per_item is not None and isinstance(prediction, NoAnswer):
-        return METRICS[metric].scale[0]
+def question_value(metric: str, dataset: str, prediction: str, gold: str) -> float:
+    """One question's value of a metric."""
+    per_item = METRICS[metric].on(answer_form(dataset))
     return Answered(prediction, gold) if per_item is None else per_item(prediction, gold)
 
 

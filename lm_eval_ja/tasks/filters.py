@@ -6,7 +6,6 @@ from typing import Any
 from lm_eval.api.filter import Filter
 
 from lm_eval_ja.metrics import apply_steps
-from lm_eval_ja.thoughts import NoAnswer
 
 
 class NormalizeFilter(Filter):
@@ -18,7 +17,4 @@ class NormalizeFilter(Filter):
 
     def apply(self, resps: Iterable[Sequence[str]], docs: Sequence[dict[str, Any]]) -> list[str]:  # noqa: ARG002  # upstream
         """Normalize the first response of every question; padded requests leave further ones, which are not answers."""
-        return [self._prediction(responses[0]) for responses in resps]
-
-    def _prediction(self, answer: str) -> str:
-        return answer if isinstance(answer, NoAnswer) else apply_steps(answer, self.steps)
+        return [apply_steps(responses[0], self.steps) for responses in resps]

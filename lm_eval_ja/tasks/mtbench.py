@@ -1,18 +1,16 @@
 """The task class of Japanese MT-Bench: two-turn questions, answered by the model and rated by a judge."""
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 
 import lm_eval_ja
-from lm_eval_ja.datasets import Settings, load_mtbench
+from lm_eval_ja.datasets import Settings, conversations_digest, load_mtbench
 from lm_eval_ja.judge import preflight
 from lm_eval_ja.judge.mtbench import Session, TurnRecord, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
@@ -21,6 +19,7 @@ from lm_eval_ja.protocols import load_protocol, signature
 from lm_eval_ja.results import stamp_after, write_run
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import ConversationBlock, read_block
+from lm_eval_ja.thoughts import AUTO
 
 _log = logging.getLogger(__name__)
 
@@ -257,18 +256,17 @@ class MTBenchTask(ProtocolTask):
 
     def signature(self) -> str:
         """One string that says how this task's numbers came to be."""
-        data = json.dumps([[doc["turns"], doc["reference"]] for doc in self.eval_docs], ensure_ascii=False)
         return signature(
             {
                 "protocol": self.block.protocol,
                 "version": lm_eval_ja.__version__,
                 "data": ("sample-" if self.options.data == "sample" else "")
-                + sha256(data.encode()).hexdigest()[:12],
+                + conversations_digest(self.eval_docs),
                 "split": "test",
                 "shots": "0",
                 "style": self._form,
                 "norm": "thoughts" if self.options.judge_thoughts else "visible",
-                **self.answers.signature_fields(stops=self._form == "conversation"),
+                **self.answers.signature_fields(stops=self._form == "conversation", usual=AUTO),
                 "gen": self._deviations(),
                 **self.run_fields(),
                 **self._session.signature_fields(),

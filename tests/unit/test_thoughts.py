@@ -108,8 +108,8 @@ def test_an_option_names_the_tags():
     assert own.read("<考>一\n\n</考>東京").answer == "東京"
     assert parse_thoughts("harmony").read("analysisEndless").state is State.UNFINISHED
     assert [parse_thoughts(name).expected for name in ("auto", "keep", "separate", "think")] == [0, 0, 1, 1]
-    assert read_field(write_field(own) + "+think_end_token").tags == own.tags
-    assert read_field(write_field(parse_thoughts("separate"))) is AS_FOUND
+    assert read_field(write_field("separated", own) + "+think_end_token").tags == own.tags
+    assert read_field(write_field("separated", parse_thoughts("separate"))) is AS_FOUND
 
 
 @pytest.mark.parametrize(
