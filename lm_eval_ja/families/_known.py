@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.families._look import Model
 
 
@@ -57,7 +56,7 @@ class Family:
 def families() -> tuple[Family, ...]:
     """All families of the package, in the order in which they apply."""
     text = (resources.files("lm_eval_ja.families") / "families.yaml").read_text(encoding="utf-8")
-    return tuple(_family(raw) for raw in yaml.safe_load(text))
+    return tuple(_family(raw) for raw in read_yaml(text))
 
 
 def _family(raw: Mapping[str, Any]) -> Family:

@@ -8,7 +8,7 @@ import logging
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,14 @@ def store_path() -> Path:
     return Settings.from_env().cache / "judgments.jsonl"
 
 
+Ask = Callable[[Sequence[Messages], JudgeConfig, Path], Sequence[Judgment]]
+"""How judgments are got: requests, judge and store in, one judgment per request and repeat out."""
+
+
+class Deferred(Exception):  # noqa: N818 -- what happened, not an error
+    """The requests have been noted; they are answered another time."""
+
+
 @dataclass
 class Session:
     """Judging of one set of answers under the user's options.
@@ -64,6 +72,8 @@ class Session:
         thoughts: How thoughts are told from answers.
         ranks: Processes that judge a part each and share the allowed concurrency and cost.
         adaptations: Deviations that the judge forced, collected as it replies.
+        ask: How judgments are got; may raise `Deferred`.
+        discount: Part of the usual price that they cost.
     """
 
     name: str
@@ -72,6 +82,8 @@ class Session:
     thoughts: Thoughts = AS_FOUND
     ranks: int = 1
     adaptations: set[str] = field(default_factory=set)
+    ask: Ask = judge
+    discount: float = 1.0
 
     def visible(self, answers: Sequence[str], *, chat: bool) -> list[str | None]:
         """The two answers as the judge sees them.
@@ -130,9 +142,7 @@ class Session:
 
     def _rate(self, asked: Sequence[tuple[int, Messages]]) -> list[TurnRecord]:
         """Records of turns that have an answer, one for each."""
-        if not asked:
-            return []
-        if self.prompts is None:
+        if not asked or self.prompts is None:
             return _unscored(asked, f"judge_model={NO_JUDGE}")
         messages = [request for _, request in asked]
         config = self.options.config(self.ranks)
@@ -142,6 +152,8 @@ class Session:
                 if refusal:
                     return _unscored(asked, refusal)
             judged = self._ask(asked, config)
+        except Deferred:
+            return _unscored(asked, "not judged yet")
         except JudgeError as error:
             _log.error("%s: nothing was judged: %s", self.name, error)
             return _unscored(asked, f"not judged: {error}")
@@ -153,7 +165,7 @@ class Session:
 
     def _ask(self, asked: Sequence[tuple[int, Messages]], config: JudgeConfig) -> list[TurnRecord]:
         try:
-            judgments = judge([request for _, request in asked], config, store_path())
+            judgments = self.ask([request for _, request in asked], config, store_path())
         except JudgeStopped as stopped:
             _log.error("%s", stopped)
             judgments = stopped.judgments
@@ -172,7 +184,7 @@ class Session:
         cost = None
         if self.options.judge_price is not None:
             sent, received = self.options.judge_price
-            cost = (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
+            cost = self.discount * (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
             text += f", about ${cost:.2f}"
         print(text, file=sys.stderr)  # noqa: T201  # asked for with judge_dry_run or judge_max_cost
         if self.options.judge_dry_run:

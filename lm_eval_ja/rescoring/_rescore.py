@@ -24,6 +24,7 @@ from lm_eval_ja.protocols import (
     protocol_names,
 )
 from lm_eval_ja.rescoring._aggregate import mean_score_of
+from lm_eval_ja.rescoring._asked import asked_otherwise
 from lm_eval_ja.rescoring._thoughts import lost_answers, own_answers, thoughts_field, without_thoughts
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
@@ -78,7 +79,7 @@ def rescore(
     notes: list[str] = []
     datasets = []
     for rules in _in_order(definition):
-        source = _source(run, rules)
+        source = _source(run, rules, definition)
         if source is None:
             continue
         if source.questions:
@@ -149,9 +150,16 @@ def _in_order(protocol: Protocol) -> list[DatasetRules]:
     )
 
 
-def _source(run: Run, rules: DatasetRules) -> TaskResult | None:
-    """The run's task with answers to the dataset's questions, the protocol's own before any other's."""
+def _source(run: Run, rules: DatasetRules, protocol: Protocol) -> TaskResult | None:
+    """The run's task with answers to the dataset's questions, the protocol's own before any other's.
+
+    Where the protocol asks a dataset with several numbers of shots, answers count once: for their own number, or where
+    the run has none of the protocol's numbers for the first of these.
+    """
     tasks = [task for task in _originals(run) if task.dataset == rules.dataset]
+    numbers = [own.shots for own in protocol.tasks.values() if own.dataset == rules.dataset]
+    if len(numbers) > 1 and (rules.shots != numbers[0] or any(task.shots in numbers for task in tasks)):
+        tasks = [task for task in tasks if task.shots == rules.shots]
     return min(tasks, key=lambda task: (task.task != rules.task, task.shots != rules.shots), default=None)
 
 
@@ -343,20 +351,10 @@ def _asked_differently(datasets: Sequence[DatasetRescore], protocol: Protocol) -
     """How the questions were asked where the protocol would ask them otherwise."""
     ways: dict[str, list[str]] = {}
     for dataset in datasets:
-        rules, source = dataset.rules, dataset.source
-        facts = [
-            ("split", source.signature.get("split", rules.split), rules.split),
-            ("shots", str(source.shots), str(rules.shots)),
-        ]
-        limits = {question.max_tokens for question in source.questions} - {None}
-        facts += [("tokens", str(limit), str(rules.output_length)) for limit in limits]
-        for name, given, wanted in facts:
-            if given != wanted:
-                ways.setdefault(f"{name} {given}, not {wanted}", []).append(rules.dataset)
-        if any(question.instruction != rules.instruction for question in source.questions):
-            ways.setdefault("another instruction", []).append(rules.dataset)
+        for way in asked_otherwise(dataset.source, dataset.rules):
+            ways.setdefault(way, []).append(dataset.rules.dataset)
     return [
         f"asked otherwise than {protocol.name} asks: {way}"
-        + ("" if len(names) == len(datasets) else f" ({', '.join(names)})")
+        + ("" if len(names) == len(datasets) else f" ({', '.join(dict.fromkeys(names))})")
         for way, names in ways.items()
     ]

@@ -226,6 +226,4 @@ def _check(target: Path, *, force: bool) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         ours = False
     if not ours:
-        raise OptionError(
-            f"{target} does not hold an export of tuning data: --force won't replace it"
-        )
+        raise OptionError(f"{target} does not hold an export of tuning data: --force won't replace it")
