@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 on success, 1 if the command ran and found something wrong, 2 for an error that the user can mend.
+        0 on success, 1 if the command ran and found something wrong, 2 for an error that the user can fix.
     """
     for stream in (sys.stdout, sys.stderr):  # file names and questions are Japanese whatever the locale
         reconfigure = getattr(stream, "reconfigure", None)

@@ -25,6 +25,7 @@ from lm_eval_ja.analysis import (
     SamplingError,
 )
 from lm_eval_ja.protocols import Score
+from lm_eval_ja.report._differences import asked
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.report._status import by_status, statuses
 from lm_eval_ja.report._tables import TURNS, signature_digest
@@ -185,6 +186,7 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         "statuses": [list(each) for each in by_status(leaderboard).items()],
         "differences": [
             {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
+            | ({"asked": [*asked(d.here, d.there), *asked(d.there, d.here)]} if d.setting == "n" else {})
             for d in leaderboard.differences
         ],
         "rows": [_row(row, places[row.run.key], analysis) for row in leaderboard.rows],

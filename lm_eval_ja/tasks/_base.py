@@ -117,7 +117,8 @@ class ProtocolTask(HarnessTask):
             for doc in asked
         ]
         longest = int((self.config.generation_kwargs or {}).get("max_gen_toks") or 0)
-        return Work(prompts, len(asked), longest * len(asked))
+        answers = len(asked) * self.repeats
+        return Work(prompts, answers, longest * answers)
 
     @staticmethod
     def announce(works: Sequence[Work]) -> None:

@@ -75,7 +75,9 @@ def test_intervals_and_ranks_are_shown(page, report):
 def test_what_is_not_comparable_stands_apart(page, report):
     page.open(report)
     assert len(page.all(".leaderboard")) == 2
-    assert "judge: judge-b instead of judge-a" in page.text(".leaderboard:nth-child(2) .differs")
+    assert "judge: here judge-b; in the first table judge-a" in page.text(
+        ".leaderboard:nth-child(2) .differs"
+    )
     assert page.text(".leaderboard:nth-child(2) td.rank .value") == "1"  # ranked among themselves
     page.click(".leaderboard:nth-child(2) button[aria-pressed]")
     assert len(page.all("#selection .pick")) == 2
