@@ -34,9 +34,9 @@ T = TypeVar("T", bound=Scalable)
 RANKED: tuple[Level, ...] = ("overall", "average")
 """Levels of the scores that runs are ranked by."""
 
-_OWN_TO_MODEL = ("version", "backend", "bos")
+_OWN_TO_MODEL = ("version", "backend", "template", "bos")
 """Signature fields that don't separate runs: the package's version (the task's own version counts instead), what the
-model ran on, and its own beginning-of-sequence token."""
+model ran on, arguments of its own chat template, and its own beginning-of-sequence token."""
 
 _LIMITED = re.compile(r"(?P<asked>\d+)(?:of(?P<all>\d+))?")
 
