@@ -3,6 +3,16 @@
 analysis = analyse_runs(read_runs(["out"]))
 """
 
+from lm_eval_ja.analysis._agreement import (
+    Estimate,
+    Line,
+    Mapped,
+    fit_line,
+    krippendorff_alpha,
+    map_back,
+    prediction_powered_mean,
+    weighted_kappa,
+)
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
@@ -29,9 +39,12 @@ __all__ = [
     "Comparison",
     "Difference",
     "Efficiency",
+    "Estimate",
     "Failures",
     "GivenLine",
     "Leaderboard",
+    "Line",
+    "Mapped",
     "Outcome",
     "Row",
     "RunIntervals",
@@ -39,11 +52,16 @@ __all__ = [
     "analyse_runs",
     "bootstrap_intervals",
     "compare_runs",
+    "fit_line",
     "given_tree",
     "is_shown",
+    "krippendorff_alpha",
     "leaf_scores",
     "make_leaderboards",
+    "map_back",
+    "prediction_powered_mean",
     "questions_asked",
     "read_given",
     "tree_scores",
+    "weighted_kappa",
 ]

@@ -116,7 +116,7 @@ class Session:
         config = self.options.config(self.ranks)
         try:
             if self.options.judge_dry_run or self.options.judge_max_cost is not None:
-                refusal = self._refuse(plan(messages, config, store_path()))
+                refusal = self.refuse(plan(messages, config, store_path()))
                 if refusal:
                     return _unscored(messages, refusal)
             judged = self._ask(messages, config)
@@ -150,7 +150,7 @@ class Session:
             ]
         )
 
-    def _refuse(self, plan: WorkPlan) -> str | None:
+    def refuse(self, plan: WorkPlan) -> str | None:
         """Say what judging would take, and whether that forbids it."""
         text = (
             f"{self.name}: {plan.judgments} judgments by {self.options.judge_model}: {plan.calls} calls, {plan.cached} "
