@@ -1,8 +1,8 @@
 """How well the ruler for judges measures: ``python benchmarks/judges.py [--trials N]``.
 
-Simulated judges with a known offset and slope rate simulated models: 80 questions of two turns, ratings of 1 to 10 whose
-questions differ (standard deviation 1.6) and whose turns differ within a question (1.2). The new judge's rating is offset +
-slope x old rating + what it strays by, by conversation and by turn. Rows:
+Simulated judges with a known offset and slope rate simulated models: 80 questions of two turns, ratings of 1 to 10
+whose questions differ (standard deviation 1.6) and whose turns differ within a question (1.2). The new judge's rating
+is offset + slope x old rating + what it strays by, by conversation and by turn. Rows:
 
   plain      the old ratings are exact, the new ones any number
   rounded    the new ratings are whole numbers from 1 to 10, as judges give them
@@ -10,8 +10,8 @@ slope x old rating + what it strays by, by conversation and by turn. Rows:
 
 Columns: how often the 95 % intervals hold the true offset, slope and mapped score of another model (in %), the mapped
 score's mean width, and how often it was refused (in %) for being too wide or too far from the frozen answers. A mapped
-score's coverage is among those that were not refused. Offset and slope have no true value where ratings are cut off at 10
-or the old ones are noisy.
+score's coverage is among those that were not refused. Offset and slope have no true value where ratings are cut off at
+10 or the old ones are noisy.
 """
 
 import argparse
@@ -77,10 +77,10 @@ def main() -> None:
         used = len(widths)
         known = f"{100 * hits[0] / options.trials:6.1f} {100 * hits[1] / options.trials:6.1f}"
         mapped = f"{100 * hits[2] / used:6.1f} {np.mean(widths):6.2f}" if used else f"{'-':>6} {'-':>6}"
-        print(
-            f"{name:<10} {offset:6g} {slope:5g} {strays:6g} {noise:9g} {mean:4g} | "
-            f"{known if name == 'plain' else f'{chr(45):>6} {chr(45):>6}'} {mapped}  {100 * (1 - used / options.trials):7.1f}"
-        )
+        if name != "plain":
+            known = f"{'-':>6} {'-':>6}"
+        world = f"{name:<10} {offset:6g} {slope:5g} {strays:6g} {noise:9g} {mean:4g}"
+        print(f"{world} | {known} {mapped}  {100 * (1 - used / options.trials):7.1f}")
 
 
 if __name__ == "__main__":

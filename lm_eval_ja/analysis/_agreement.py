@@ -12,6 +12,7 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 _LEAST_RATED = 10
+_NO_MATTER = 0.05  # points
 _MOST_APART = 0.75  # of half an interval: beyond, coverage suffers (benchmarks/judges.py)
 
 
@@ -190,7 +191,7 @@ def map_back(
         refusal = f"{given:.2f} is outside the frozen answers' new ratings ({reach[0]:.2f} to {reach[1]:.2f})"
     elif width > widest:
         refusal = f"the interval is {width:.2f} wide, more than {widest:g}"
-    elif abs(mapped.value - inverse) > _MOST_APART * width / 2:
+    elif abs(mapped.value - inverse) > max(_NO_MATTER, _MOST_APART * width / 2):
         refusal = (
             f"too far from the frozen answers' mean: were the old ratings as noisy as the new ones, it could be "
             f"{inverse:.2f}; freeze answers of models nearer to this score"
