@@ -64,7 +64,7 @@ def main() -> None:
         for _ in range(options.trials):
             old, new = model(rng, 6.5, offset, slope, strays, noise, whole=whole)
             truth, seen = model(rng, mean, offset, slope, strays, noise, whole=whole)
-            line = fit_line([old.ravel()], new.ravel(), GROUPS)
+            line = fit_line([old.ravel().tolist()], new.ravel().tolist(), GROUPS)
             assert line is not None
             inverse = float(np.polyval(np.polyfit(new.ravel(), old.ravel(), 1), seen.mean()))
             score = map_back(line, float(seen.mean()), QUESTIONS, 1.0, (new.min(), new.max()), inverse)

@@ -1,5 +1,8 @@
 """Text that a model may produce but no file, request, tokenizer or terminal can take."""
 
+_SHOWN = 200
+"""Characters of a value that stand in an error."""
+
 
 def well_formed(text: str) -> str:
     r"""The text with halves of a surrogate pair joined where both are there, and replaced where one is alone.
@@ -14,6 +17,19 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def shown(value: object) -> str:
+    """How a value stands in an error: as Python writes it, but no longer than anybody reads.
+
+    >>> shown("x" * 300)[-20:]
+    'x… (302 characters)'
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits, lists in lists without end
+        return f"<{type(value).__name__} too large to be shown>"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
 def visible(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_args
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import Data
 from lm_eval_ja.errors import OptionError
 
@@ -40,27 +41,36 @@ def pick(options: type[T], given: Mapping[str, Any] | None) -> T:
     for key in given:
         close = difflib.get_close_matches(str(key), names, n=1, cutoff=0.8)
         if close and key not in names:
-            raise OptionError(f"unknown option {key!r} in --metadata: did you mean {close[0]!r}?")
+            raise OptionError(f"unknown option {shown(key)} in --metadata: did you mean {close[0]!r}?")
     return options(**{name: given[name] for name in names if name in given})
 
 
-def _refuse_secrets(given: Any) -> None:
+def _refuse_secrets(given: Mapping[Any, Any]) -> None:
     """Refuse texts, however deep, whose names say that they are secrets."""
-    if isinstance(given, list | tuple):
-        for value in given:
-            _refuse_secrets(value)
-    if not isinstance(given, Mapping):
-        return
-    for key, value in given.items():
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(key))  # apiKey
-        name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-        if isinstance(value, str) and value and _SECRET.fullmatch(name):
-            raise OptionError(
-                f"{key} in --metadata would be written into the results (in --model_args likewise): put the secret "
-                "into an environment variable, HF_TOKEN or OPENAI_API_KEY for instance; judge_api_key_env names the "
-                "judge's"
-            )
-        _refuse_secrets(value)
+    waiting: list[Any] = [given]
+    seen: set[int] = set()  # a list may hold itself
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Mapping):
+            for key, own in value.items():
+                if isinstance(own, str) and own and _SECRET.fullmatch(_plain(key)):
+                    raise OptionError(
+                        f"{key} in --metadata would be written into the results (in --model_args likewise): put the "
+                        "secret into an environment variable, HF_TOKEN or OPENAI_API_KEY for instance; "
+                        "judge_api_key_env names the judge's"
+                    )
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+
+
+def _plain(key: Any) -> str:
+    """A name in lower case and with underscores."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(key))  # apiKey
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def check_data(data: str) -> None:
@@ -70,4 +80,4 @@ def check_data(data: str) -> None:
         OptionError: It is neither ``real`` nor ``sample``.
     """
     if data not in get_args(Data):
-        raise OptionError(f"data is {data!r}; it may be {' or '.join(map(repr, get_args(Data)))}")
+        raise OptionError(f"data is {shown(data)}; it may be {' or '.join(map(repr, get_args(Data)))}")

@@ -29,6 +29,7 @@ from lm_eval_ja.analysis._leaderboards import (
     questions_asked,
     tree_scores,
 )
+from lm_eval_ja.analysis._present import PresentMean, present_mean
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Line",
     "Mapped",
     "Outcome",
+    "PresentMean",
     "Row",
     "RunIntervals",
     "analyse",
@@ -60,6 +62,7 @@ __all__ = [
     "make_leaderboards",
     "map_back",
     "prediction_powered_mean",
+    "present_mean",
     "questions_asked",
     "read_given",
     "tree_scores",

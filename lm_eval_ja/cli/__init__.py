@@ -18,6 +18,7 @@ from lm_eval_ja.cli import (
     _report,
     _rescore,
     _tasks_path,
+    _verify,
 )
 from lm_eval_ja.errors import LmEvalJaError
 
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         _report,
         _compare,
         _rescore,
+        _verify,
         _export_tuning,
         _doctor,
         _make_tasks,

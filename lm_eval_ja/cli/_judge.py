@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.errors import OptionError
 
@@ -150,11 +150,8 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.rescoring import find_runs, rejudge
 
     calibrating = _calibrating(args)
-    hints = get_type_hints(JudgeOptions)
     given = {
-        field.name: value
-        if isinstance(value, bool) or hints[field.name] in {str, str | None, hints["judge_api"]}
-        else parse_value(value)
+        field.name: value if isinstance(value, bool) else parse_value(field.name, value)
         for field in fields(JudgeOptions)
         if field.name in _HELP and (value := getattr(args, field.name)) is not None
     }

@@ -173,7 +173,7 @@ class Splits(Mapping[Split, "datasets.Dataset"]):
                 pinned = set(self._pins)
                 table = table.filter([name not in pinned for name in table["id"].to_pylist()])
         whole = split == "train" or self._max_samples == -1
-        return table if whole else table.slice(0, self._max_samples)
+        return table if whole else table.slice(0, min(self._max_samples, table.num_rows))
 
     def _pinned(self) -> "pa.Table":
         """Collect neo's items in its order; those of chabsa come from all three splits of 1.3.0."""

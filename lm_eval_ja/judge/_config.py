@@ -1,7 +1,6 @@
 """Settings of the judge, and where its requests go."""
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,7 @@ from hashlib import sha256
 from typing import Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import JudgeError, OptionError
 from lm_eval_ja.judge._types import Messages
 
@@ -25,6 +25,8 @@ Api = Literal["openai", "anthropic"]
 """Protocols that judges speak."""
 
 _MAX_CONCURRENCY = 1000  # the HTTP client's own limit of open connections
+_MOST_REPEATS = 1000  # the judgments of a run are all in memory
+_MOST = 10**9  # 30 years in seconds; any more is a slip, which servers and clocks may not take
 
 
 @dataclass(frozen=True)
@@ -73,37 +75,36 @@ class JudgeConfig:
         Raises:
             OptionError: A value cannot work.
         """
-        if not isinstance(self.model, str) or not self.model.strip():
-            raise OptionError(f"judge model: a model name is expected, not {self.model!r}")
+        if not isinstance(self.model, str) or not self.model.strip() or not self.model.isprintable():
+            raise OptionError(f"judge model: a model name is expected, not {shown(self.model)}")
         self._check_api()
         if self.base_url is not None:
             _check_url(self.base_url)
         _check_env_name(self.api_key_env)
         if not isinstance(self.strict, bool):
-            raise OptionError(f"judge strict: true or false is expected, not {self.strict!r}")
+            raise OptionError(f"judge strict: true or false is expected, not {shown(self.strict)}")
         for name, least, most in (
             ("concurrency", 1, _MAX_CONCURRENCY),
-            ("repeats", 1, math.inf),
-            ("max_tokens", 1, math.inf),
-            ("max_retries", 0, math.inf),
-            ("rating_retries", 0, math.inf),
+            ("repeats", 1, _MOST_REPEATS),
+            ("max_tokens", 1, _MOST),
+            ("max_retries", 0, _MOST),
+            ("rating_retries", 0, _MOST),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                upper = f" to {most}" if most < math.inf else " or more"
-                raise OptionError(f"judge {name}: a whole number, {least}{upper}, is expected, not {value!r}")
+                raise OptionError(
+                    f"judge {name}: a whole number, {least} to {most}, is expected, not {shown(value)}"
+                )
         for name, lowest in (("temperature", 0.0), ("timeout", 0.001), ("backoff", 0.0)):
             value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float))
-                or not lowest <= value < math.inf
-            ):
-                raise OptionError(f"judge {name}: a number, {lowest:g} or more, is expected, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value <= _MOST:
+                raise OptionError(
+                    f"judge {name}: a number, {lowest:g} to {_MOST}, is expected, not {shown(value)}"
+                )
 
     def _check_api(self) -> None:
         if self.api not in get_args(Api):
-            raise OptionError(f"judge api: {' or '.join(get_args(Api))} is expected, not {self.api!r}")
+            raise OptionError(f"judge api: {' or '.join(get_args(Api))} is expected, not {shown(self.api)}")
         if self.api == "anthropic":
             if self.model == JudgeConfig.model:
                 raise OptionError(
@@ -243,7 +244,7 @@ def _check_url(url: object) -> None:
             "judge base URL: it may hold no user, password or query; put the key into api_key_env"
         )
     if (problem := _url_problem(url)) is not None:
-        raise OptionError(f"judge base URL {url!r}: {problem}")
+        raise OptionError(f"judge base URL {shown(url)}: {problem}")
 
 
 def _url_problem(url: object) -> str | None:

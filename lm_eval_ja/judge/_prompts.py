@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict
 
+from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.errors import DataError, OptionError
 
 PROMPT_SOURCES: Mapping[str, str] = MappingProxyType(
@@ -107,17 +108,24 @@ def load_prompts(source: str | Path = "nejumi") -> JudgePrompts:
 
         path = fetch(PROMPT_SOURCES[str(source)])
     else:
-        path = Path(source).expanduser()
+        path = Path(source)
     try:
+        path = path.expanduser()
         raw = path.read_bytes()
         lines = raw.decode("utf-8-sig").split("\n")
     except FileNotFoundError:
         known = ", ".join(repr(name) for name in PROMPT_SOURCES)
         raise OptionError(
-            f"judge prompts {str(source)!r}: no such file, and no known set ({known})"
+            f"judge prompts {shown(str(source))}: no such file, and no known set ({known})"
         ) from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise OptionError(f"judge prompts {path}: cannot be read as UTF-8 text: {exc}") from None
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as exc:  # also a name that no file can have, a home that is nobody's
+        raise OptionError(
+            f"judge prompts {shown(str(source))}: cannot be read as UTF-8 text: {exc}"
+        ) from None
 
     templates: dict[str, Template] = {}
     for number, line in enumerate(lines, start=1):
@@ -192,13 +200,17 @@ def _entry(line: str, where: str) -> dict[str, Any] | None:
         return None
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError as exc:
-        raise OptionError(f"{where}: not valid JSON ({exc.msg} at column {exc.colno})") from None
+    except (ValueError, RecursionError) as exc:
+        raise OptionError(f"{where}: not valid JSON ({exc})") from None
     if not isinstance(entry, dict):
         raise OptionError(f"{where}: a JSON object is expected, not {type(entry).__name__}")
     for field in ("name", "system_prompt", "prompt_template"):
         if not isinstance(entry.get(field), str):
             raise OptionError(f"{where}: the field {field!r} is missing or no text")
+        if well_formed(entry[field]) != entry[field]:
+            raise OptionError(
+                f"{where}: the field {field!r} holds half of a surrogate pair, which no judge takes"
+            )
     return entry
 
 

@@ -1,16 +1,20 @@
 """Options of judging as users give them: ``--metadata`` of the harness, flags of our own command, the environment."""
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import Data, sample_path
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge._config import Api, JudgeConfig
 from lm_eval_ja.judge._prompts import PROMPT_SOURCES, JudgePrompts, load_prompts
 from lm_eval_ja.options import check_data, pick
+
+_MOST_DOLLARS = 1e12  # beyond it, numbers are slips, and cannot all be multiplied
 
 NO_JUDGE = "none"
 """``judge_model`` that generates and logs only."""
@@ -64,22 +68,23 @@ class JudgeOptions:
         check_data(self.data)
         for name in ("judge_strict", "judge_thoughts", "judge_preflight", "judge_dry_run"):
             if not isinstance(getattr(self, name), bool):
-                raise OptionError(f"{name} is {getattr(self, name)!r}; it may be true or false")
+                raise OptionError(f"{name} is {shown(getattr(self, name))}; it may be true or false")
         if not isinstance(self.judge_prompts, str):
             raise OptionError(
-                f"judge_prompts is {self.judge_prompts!r}; it may be {', '.join(PROMPT_SOURCES)}, or the path of a file"
+                f"judge_prompts is {shown(self.judge_prompts)}; it may be {', '.join(PROMPT_SOURCES)}, or the path of "
+                "a file"
             )
         if self.judge_price is not None:
             price = self.judge_price
             if not (isinstance(price, list | tuple) and len(price) == 2 and all(map(_is_amount, price))):  # noqa: PLR2004
                 raise OptionError(
-                    f"judge_price is {price!r}; it must be two numbers, dollars per million tokens sent and received, "
-                    "e.g. [30, 60]"
+                    f"judge_price is {shown(price)}; it must be two numbers, dollars per million tokens sent and "
+                    "received, e.g. [30, 60]"
                 )
         if self.judge_max_cost is not None:
             if not _is_amount(self.judge_max_cost):
                 raise OptionError(
-                    f"judge_max_cost is {self.judge_max_cost!r}; it must be a number of dollars"
+                    f"judge_max_cost is {shown(self.judge_max_cost)}; it must be a number of dollars"
                 )
             if self.judge_price is None:
                 raise OptionError(
@@ -95,13 +100,7 @@ class JudgeOptions:
             OptionError: A value that cannot work, a name that looks like a misspelt option, or one that looks as if its
                 value were a secret (the harness writes metadata into the results).
         """
-        environment = {
-            field.name: parse_value(value)
-            for field in fields(cls)
-            if field.name.startswith("judge_")
-            and (value := os.environ.get(f"LM_EVAL_JA_{field.name.upper()}"))
-        }
-        return pick(cls, {**environment, **(metadata or {})})
+        return pick(cls, {**_environment(), **(metadata or {})})
 
     def config(self, ranks: int = 1) -> JudgeConfig:
         """The judge engine's configuration for one of ``ranks`` processes.
@@ -137,13 +136,37 @@ class JudgeOptions:
         return load_prompts(self.judge_prompts)
 
 
+def _environment() -> dict[str, Any]:
+    """Options that environment variables set; an empty one sets nothing."""
+    known = [field.name.removeprefix("judge_") for field in fields(JudgeOptions) if field.name != "data"]
+    found = {}
+    for variable, value in os.environ.items():
+        prefix, found_prefix, name = variable.lower().partition("lm_eval_ja_judge_")
+        if prefix or not found_prefix or not value:
+            continue
+        if name in known:
+            found[f"judge_{name}"] = parse_value(f"judge_{name}", value)
+        elif close := difflib.get_close_matches(name, known, n=1, cutoff=0.8):
+            raise OptionError(
+                f"unknown variable {variable}: did you mean {variable[: -len(name)]}{close[0].upper()}?"
+            )
+    return found
+
+
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_DOLLARS
 
 
-def parse_value(text: str) -> Any:
-    """Value of an environment variable: JSON where it is (numbers, true, false, lists), otherwise the text."""
+def parse_value(option: str, text: str) -> Any:
+    """An option's value as an environment variable or a flag has it.
+
+    Args:
+        option: The option's name.
+        text: For an option that is a text, the value itself; otherwise JSON (numbers, true, false, lists) where it is.
+    """
+    if get_type_hints(JudgeOptions)[option] in {str, str | None}:
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import reprlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -217,7 +218,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}, after line {number}: damaged gzip ({error}): copy the file again"
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise DataError(
             f"the recorded answers can't be read ({error}): give --model_args path=FILE"
         ) from error
@@ -241,8 +242,8 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             ) from error
         if not isinstance(prompt, str) or not isinstance(output, str):
             raise DataError(
-                f"{path}, line {number} (id {record.get('id')!r}): `prompt` and `output` must be texts; write an "
-                'empty answer as ""'
+                f"{path}, line {number} (id {reprlib.repr(record.get('id'))}): `prompt` and `output` must be "
+                'texts; write an empty answer as ""'
             )
         own = str(record.get("id", f"line {number}"))
         if own in seen:

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lm_eval_ja._unicode import shown
+from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.prompts._styles import AlpacaStyle, Message, PromptStyle, make_style
 
@@ -83,18 +83,18 @@ def load_preset(name_or_path: str) -> Preset:
         '足し算をせよ。\n\n入力：1+1\n出力：'
     """
     if not isinstance(name_or_path, str) or not name_or_path:
-        raise OptionError(f"prompt_preset is {name_or_path!r}; it must be {_choices()}")
+        raise OptionError(f"prompt_preset is {shown(name_or_path)}; it must be {_choices()}")
     if name_or_path in _packaged():
         text, where, name = _packaged()[name_or_path], f"prompt preset {name_or_path}", name_or_path
     else:
-        path = Path(name_or_path).expanduser()
+        path = Path(name_or_path)
         if path.suffix not in {".yaml", ".yml"} and path.name == name_or_path:
             close = difflib.get_close_matches(name_or_path, preset_names(), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise OptionError(f"there is no prompt preset {name_or_path!r}: choose {_choices()}.{hint}")
+            raise OptionError(f"there is no prompt preset {shown(name_or_path)}: choose {_choices()}.{hint}")
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.expanduser().read_text(encoding="utf-8")
+        except (OSError, ValueError, RuntimeError) as error:  # also a name that no file has, a home of nobody
             raise OptionError(
                 f"prompt_preset: {path} can't be read ({error}); choose {_choices()}"
             ) from error
@@ -118,11 +118,11 @@ def _choices() -> str:
 
 def _parse(text: str, where: str, name: str) -> Preset:
     try:
-        raw: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        raw: Any = read_yaml(text)
+    except ValueError as error:
         raise OptionError(f"{where} is not YAML ({error})") from error
     if not isinstance(raw, Mapping):
-        raise OptionError(f"{where} must map names to values, with at least `prompt`; it holds {raw!r:.80}")
+        raise OptionError(f"{where} must map names to values, with at least `prompt`; it holds {shown(raw)}")
     unknown = [str(key) for key in raw if key not in _KEYS]
     if unknown or not isinstance(raw.get("prompt"), str):
         raise OptionError(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.prompts._templates import FEW_SHOT_TEMPLATE, PREAMBLE, PROMPT_TEMPLATE, Shot, Template
 
@@ -149,7 +150,7 @@ def make_style(
         )
         return BaseModelStyle(prompt, usual.few_shot, name=prompt_style)
     if prompt_style not in ("alpaca", "chat"):  # no set: JSON may hold what has no hash
-        raise OptionError(f"prompt_style is {prompt_style!r}; it may be 'alpaca' (default) or 'chat'")
+        raise OptionError(f"prompt_style is {shown(prompt_style)}; it may be 'alpaca' (default) or 'chat'")
     custom = [text for text in (custom_prompt_template, custom_fewshots_template) if text is not None]
     if prompt_style == "chat":
         if custom:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import NamedTuple
 
+from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.errors import OptionError
 
 PREAMBLE = (
@@ -62,23 +63,26 @@ class Template:
         """
         known = ", ".join(f"{{{name}}}" for name in sorted(allowed))
         if not isinstance(text, str):
-            raise OptionError(f"{option} must be a text with the placeholders {known}, not {text!r}")
+            raise OptionError(f"{option} must be a text with the placeholders {known}, not {shown(text)}")
+        if well_formed(text) != text:
+            raise OptionError(f"{option} holds half of a surrogate pair, which no model takes: {shown(text)}")
         try:
             fields = list(Formatter().parse(text))
         except ValueError as error:
             raise OptionError(
-                f"{option} has a stray brace ({error}): write {{{{ and }}}} for literal braces. Got: {text!r}"
+                f"{option} has a stray brace ({error}): write {{{{ and }}}} for literal braces. Got: {shown(text)}"
             ) from error
         parts: list[tuple[str, str | None]] = []
         for literal, name, spec, conversion in fields:
             if name is not None and (name not in allowed or spec or conversion):
                 raise OptionError(
-                    f"{option} has the unknown placeholder {{{name}}}; it may use {known}. Got: {text!r}"
+                    f"{option} has the unknown placeholder {{{name}}}; it may use {known}. Got: {shown(text)}"
                 )
             parts.append((literal, name))
         missing = sorted(required - {name for _, name in parts})
         if missing:
-            raise OptionError(f"{option} lacks {', '.join(f'{{{name}}}' for name in missing)}. Got: {text!r}")
+            lacking = ", ".join(f"{{{name}}}" for name in missing)
+            raise OptionError(f"{option} lacks {lacking}. Got: {shown(text)}")
         return cls(tuple(parts))
 
     def has(self, name: str) -> bool:

@@ -15,10 +15,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol, parse_protocol
+from lm_eval_ja.protocols._parse import parse_protocol
+from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol
 from lm_eval_ja.protocols._tree import Node
 
 _log = logging.getLogger(__name__)
@@ -123,8 +123,8 @@ def read_protocol(path: Path) -> Protocol:
             f"{path}: protocols refer to each other in a circle: {' → '.join((*_loading, path.stem))}"
         )
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        raw = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     _loading.append(path.stem)
     try:

@@ -16,6 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from lm_eval_ja._unicode import shown
+from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.errors import OptionError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMBT]?)B?", re.IGNORECASE)
@@ -55,11 +57,9 @@ def read_models(path: Path) -> dict[str, Facts]:
     Raises:
         OptionError: The file can't be read or says something that can't be understood.
     """
-    import yaml
-
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise OptionError(f"--models {path} can't be read: {error}") from error
     if not isinstance(raw, dict) or not all(isinstance(own, dict) for own in raw.values()):
         raise OptionError(
@@ -93,7 +93,7 @@ def _size(path: Path, model: str, raw: Any) -> float | None:
     found = _SIZE.fullmatch(str(raw).strip())
     if isinstance(raw, bool) or not found:
         raise OptionError(
-            f"--models {path}: size of {model} is {raw!r}; write 7.2B, 350M or a number of billions"
+            f"--models {path}: size of {model} is {shown(raw)}; write 7.2B, 350M or a number of billions"
         )
     return float(found[1]) * _BILLIONS[found[2].upper()]
 

@@ -12,6 +12,7 @@ from lm_eval_ja.rescoring._frozen import FrozenAnswer, freeze, freeze_runs, read
 from lm_eval_ja.rescoring._rejudge import Rejudged, find_runs, rejudge, requests_of
 from lm_eval_ja.rescoring._rescore import Comet, rescore
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
+from lm_eval_ja.rescoring._verify import Finding, Verified, verify, verify_runs
 from lm_eval_ja.rescoring._write import write_results
 
 __all__ = [
@@ -19,11 +20,13 @@ __all__ = [
     "Comet",
     "Common",
     "DatasetRescore",
+    "Finding",
     "FrozenAnswer",
     "Rejudged",
     "Rescored",
     "RescoredMean",
     "Step",
+    "Verified",
     "calibrate",
     "calibration_requests",
     "find_runs",
@@ -36,6 +39,8 @@ __all__ = [
     "rejudge",
     "requests_of",
     "rescore",
+    "verify",
+    "verify_runs",
     "write_frozen",
     "write_results",
 ]

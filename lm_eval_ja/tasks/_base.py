@@ -5,8 +5,9 @@ from hashlib import sha256
 from typing import Any
 
 from lm_eval_ja import plugin
-from lm_eval_ja._unicode import well_formed
+from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.adapters import HarnessTask
+from lm_eval_ja.errors import OptionError
 
 plugin.install()
 
@@ -44,8 +45,15 @@ class ProtocolTask(HarnessTask):
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""
 
     def build_all_requests(self, **kwargs: Any) -> None:
-        """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts."""
-        self._system_instruction = kwargs.get("system_instruction")
+        """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts.
+
+        Raises:
+            OptionError: ``--system_instruction`` is no text that a model can take.
+        """
+        system = kwargs.get("system_instruction")
+        if system is not None and (not isinstance(system, str) or well_formed(system) != system):
+            raise OptionError(f"--system_instruction is {shown(system)}; it must be a text in valid Unicode")
+        self._system_instruction = system
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})
 
     def doc_iterator(self, **kwargs: Any) -> Iterator[tuple[int, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import lm_eval_ja
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, gold, write_steps
@@ -57,7 +58,11 @@ class JasterTask(ProtocolTask):
                 "test_split": self.split,
                 "generation_kwargs": {"max_gen_toks": self.block.output_length, **self._file_generation},
                 "metric_list": [
-                    {"metric": name, "aggregation": aggregation(name), "higher_is_better": True}
+                    {
+                        "metric": name,
+                        "aggregation": aggregation(name),
+                        "higher_is_better": METRICS[name].higher_is_better,
+                    }
                     for name in self.block.metrics
                 ],
                 "filter_list": [
@@ -87,14 +92,17 @@ class JasterTask(ProtocolTask):
         """The first ``number`` examples of the train split, as the protocol has them.
 
         Raises:
-            OptionError: The split has fewer.
+            OptionError: The split has fewer, or it is no number of examples.
             DataError: The train file is unavailable.
         """
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise OptionError(f"--num_fewshot is {shown(number)}; it must be a whole number, 0 or more")
         if number not in self._shots:
             train = self.dataset["train"] if number else []
             if number > len(train):
                 raise OptionError(
-                    f"--num_fewshot {number} is more than the {len(train)} training examples of {self.block.dataset}"
+                    f"--num_fewshot {shown(number)} is more than the {len(train)} training examples of "
+                    f"{self.block.dataset}"
                 )
             self._shots[number] = [
                 Shot(train[index]["input"], train[index]["output"]) for index in range(number)
@@ -108,6 +116,17 @@ class JasterTask(ProtocolTask):
     def doc_to_target(self, doc: Mapping[str, Any], doc_to_target: Any = None) -> str:  # noqa: ARG002  # upstream's
         """The gold answer as it is compared: NFKC of the source's."""
         return gold(doc["output"])
+
+    def build_all_requests(self, **kwargs: Any) -> None:
+        """As upstream's, after making sure that answers can be scored: before anything is generated.
+
+        Raises:
+            OptionError: A package that a metric needs is missing.
+        """
+        if not self.predict_only:
+            for name in self.block.metrics:
+                METRICS[name].require()
+        super().build_all_requests(**kwargs)
 
     # ---------------------------------------------------------------- prompts
 
@@ -158,7 +177,9 @@ class JasterTask(ProtocolTask):
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         target = self.doc_to_target(doc)
-        return {name: question_value(name, results[0], target) for name in self.block.metrics}
+        return {
+            name: question_value(name, self.block.dataset, results[0], target) for name in self.block.metrics
+        }
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import Data
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_data
@@ -40,14 +41,16 @@ class JasterOptions:
         """
         check_data(self.data)
         if self.split is not None and self.split not in _EVAL_SPLITS:
-            raise OptionError(f"split is {self.split!r}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}")
+            raise OptionError(
+                f"split is {shown(self.split)}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}"
+            )
         if self.max_samples is not None and (
             isinstance(self.max_samples, bool)
             or not isinstance(self.max_samples, int)
             or (self.max_samples < 1 and self.max_samples != -1)
         ):
             raise OptionError(
-                f"max_samples is {self.max_samples!r}; it must be a positive whole number, or -1 for all questions"
+                f"max_samples is {shown(self.max_samples)}; it must be a positive whole number, or -1 for all questions"
             )
 
     def style(self, usual: str) -> PromptStyle:
@@ -63,7 +66,8 @@ class JasterOptions:
             templates = self.custom_prompt_template, self.custom_fewshots_template
             unnamed = "alpaca" if any(text is not None for text in templates) else usual
             return make_style(unnamed if self.prompt_style is None else self.prompt_style, *templates)
-        if self.prompt_style is not None or self.custom_prompt_template or self.custom_fewshots_template:
+        others = self.prompt_style, self.custom_prompt_template, self.custom_fewshots_template
+        if any(text is not None for text in others):
             raise OptionError(
                 "use only one of prompt_preset, prompt_style and the custom templates: each says what the prompt is"
             )

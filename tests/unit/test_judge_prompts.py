@@ -172,5 +172,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(OptionError, match="cannot be read"):
         load_prompts(tmp_path)
     (tmp_path / "sjis.jsonl").write_bytes("日本語".encode("shift_jis"))
-    with pytest.raises(OptionError, match=r"sjis\.jsonl: cannot be read as UTF-8"):
+    with pytest.raises(OptionError, match=r"sjis\.jsonl.: cannot be read as UTF-8"):
         load_prompts(tmp_path / "sjis.jsonl")

@@ -116,3 +116,27 @@ def test_no_model_argument_is_taken_for_a_slip():
         names = vllm | set(inspect.signature(model.__init__).parameters) - {"self", "kwargs"}
         assert len(names) > len(vllm) or model is LocalChatCompletion
         assert pick(JasterOptions, dict.fromkeys(names)) == JasterOptions()
+
+
+def test_misspelled_variables_of_the_judge_are_named(monkeypatch):
+    monkeypatch.setenv("LM_EVAL_JA_JUDGE_MODLE", "gpt-4o")
+    with pytest.raises(
+        OptionError, match="unknown variable LM_EVAL_JA_JUDGE_MODLE: did you mean LM_EVAL_JA_JUDGE_MODEL"
+    ):
+        JudgeOptions.from_run(None)
+    monkeypatch.delenv("LM_EVAL_JA_JUDGE_MODLE")
+    monkeypatch.setenv("LM_EVAL_JA_JUDGE_API_KEY", "sk-1")  # a variable that judge_api_key_env may name
+    monkeypatch.setenv("LM_EVAL_JA_JUDGE_MODEL", "4")  # a text, although JSON would make a number of it
+    assert JudgeOptions.from_run(None).judge_model == "4"
+
+
+def test_huge_values_are_named_in_short():
+    """Python writes no number of more than 4300 digits."""
+    for options, value in (
+        ({"max_samples": -(10**5000)}, "<int too large to be shown>"),
+        ({"prompt_style": "x" * 10**6}, r"x… \(1000002 characters\)"),
+    ):
+        with pytest.raises(OptionError, match=value):
+            pick(JasterOptions, options).style("alpaca")
+    with pytest.raises(OptionError, match="judge repeats: a whole number, 1 to 1000, is expected, not <int"):
+        JudgeOptions.from_run({"judge_repeats": 10**5000})
