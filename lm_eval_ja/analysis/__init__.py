@@ -16,6 +16,7 @@ from lm_eval_ja.analysis._agreement import (
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
+from lm_eval_ja.analysis._gate import Checked, Gate, gate_runs
 from lm_eval_ja.analysis._given import GivenLine, given_tree, read_given
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import (
@@ -29,6 +30,15 @@ from lm_eval_ja.analysis._leaderboards import (
     questions_asked,
     tree_scores,
 )
+from lm_eval_ja.analysis._policy import Policy, Rule, parse_policy, read_policy
+from lm_eval_ja.analysis._power import (
+    Spread,
+    Visible,
+    calibrated,
+    spreads_of_runs,
+    times_the_questions,
+    visible_differences,
+)
 from lm_eval_ja.analysis._present import PresentMean, present_mean
 from lm_eval_ja.analysis._tokens import Efficiency
 
@@ -36,35 +46,48 @@ __all__ = [
     "RANKED",
     "Analysis",
     "Change",
+    "Checked",
     "Column",
     "Comparison",
     "Difference",
     "Efficiency",
     "Estimate",
     "Failures",
+    "Gate",
     "GivenLine",
     "Leaderboard",
     "Line",
     "Mapped",
     "Outcome",
+    "Policy",
     "PresentMean",
     "Row",
+    "Rule",
     "RunIntervals",
+    "Spread",
+    "Visible",
     "analyse",
     "analyse_runs",
     "bootstrap_intervals",
+    "calibrated",
     "compare_runs",
     "fit_line",
+    "gate_runs",
     "given_tree",
     "is_shown",
     "krippendorff_alpha",
     "leaf_scores",
     "make_leaderboards",
     "map_back",
+    "parse_policy",
     "prediction_powered_mean",
     "present_mean",
     "questions_asked",
     "read_given",
+    "read_policy",
+    "spreads_of_runs",
+    "times_the_questions",
     "tree_scores",
+    "visible_differences",
     "weighted_kappa",
 ]

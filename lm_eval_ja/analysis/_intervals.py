@@ -14,13 +14,12 @@ import numpy as np
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, make_leaderboards, run_columns
 from lm_eval_ja.analysis._leaf_intervals import (
     LEVEL,
-    METRIC,
-    RATING,
     Moments,
     Scale,
     combine,
     freedom,
     moments,
+    scale_of,
     score_margins,
     sum_of_squares,
 )
@@ -147,9 +146,7 @@ class Leaf:
     @property
     def scale(self) -> Scale:
         """What a question can score."""
-        if self.name.scale == RATING.best:
-            return RATING
-        return METRIC if self.name.scale == METRIC.best else Scale(0.0, self.name.scale, jump=1.0)
+        return scale_of(self.name.scale)
 
     @property
     def turns(self) -> tuple[Floats, Floats]:

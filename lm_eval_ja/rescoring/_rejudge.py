@@ -25,6 +25,7 @@ from lm_eval_ja.results import (
     stamp_after,
     write_run,
 )
+from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ def requests_of(
 
 
 def _session(run: ResultsFile, task: str, options: JudgeOptions, ask: Ask, discount: float = 1.0) -> Session:
-    own = dataclasses.replace(options, data=run.metadata(task).get("data", "real"))
-    return Session(task, own, own.prompts(), ask=ask, discount=discount)
+    metadata = run.metadata(task)
+    own = dataclasses.replace(options, data=metadata.get("data", "real"))
+    thoughts = parse_thoughts(metadata.get("thoughts", AUTO))
+    return Session(task, own, own.prompts(), thoughts, ask=ask, discount=discount)
 
 
 def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudged:
