@@ -45,6 +45,16 @@ class Mapped:
     mapped: Estimate | None
     refusal: str | None
 
+    def diluted(self, share: float, fixed: float) -> "Mapped":
+        """The same where only a ``share`` of the ratings is mapped, and the others are ``fixed`` on both scales."""
+
+        def mix(value: float) -> float:
+            return share * value + (1 - share) * fixed
+
+        own = self.mapped
+        mapped = None if own is None else Estimate(mix(own.value), mix(own.low), mix(own.high))
+        return Mapped(mix(self.given), mapped, self.refusal)
+
 
 def krippendorff_alpha(ratings: Sequence[Sequence[float]]) -> float:
     """Krippendorff's alpha for interval data: 1 for full agreement, 0 for what chance gives; NaN if nothing differs.

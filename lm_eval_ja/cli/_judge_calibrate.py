@@ -26,6 +26,7 @@ from lm_eval_ja.rescoring import (
     map_scores,
     read_frozen,
     read_human,
+    unanswered,
     write_frozen,
 )
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace, options: JudgeOptions) -> int:
         write_frozen(frozen, args.freeze)
         print(f"written: {args.freeze} ({len(frozen)} answers, rated by {_judges(frozen)})")
         return 0
-    targets = _targets(args.folder, options) if args.folder else {}
+    targets, blank = _targets(args.folder, options) if args.folder else ({}, {})
     human = read_human(args.human) if args.human else None
     if human is not None:  # before anything is paid for
         for rated in targets.values() or [frozen]:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace, options: JudgeOptions) -> int:
         return 0 if options.judge_dry_run else 1
     found = calibrate(frozen, probed, judgments, options.config())
     print("\n".join(_lines(found)))
-    mapped = {name: map_scores(found, rated, args.max_width) for name, rated in targets.items()}
+    mapped = {name: map_scores(found, rated, args.max_width, blank[name]) for name, rated in targets.items()}
     for name, scores in mapped.items():
         print(f"\n{name}, rated by {found.new}, on the scale of {', '.join(found.old)}:")
         print("\n".join(f"  {label:<13} {_mapped(score)}" for label, score in scores.items()))
@@ -74,9 +75,12 @@ def _judges(answers: Sequence[FrozenAnswer]) -> str:
     return ", ".join(sorted({answer.judge for answer in answers}))
 
 
-def _targets(folder: Path, options: JudgeOptions) -> dict[str, list[FrozenAnswer]]:
-    """The runs whose scores are to be mapped, as the new judge has rated them."""
+def _targets(
+    folder: Path, options: JudgeOptions
+) -> tuple[dict[str, list[FrozenAnswer]], dict[str, Mapping[str, int]]]:
+    """The runs whose scores are to be mapped: turns as the new judge has rated them; turns without an answer."""
     targets = {}
+    blank: dict[str, Mapping[str, int]] = {}
     for results in find_runs(folder)[0]:
         rated = freeze(results)
         if _judges(rated) != options.judge_model:
@@ -91,7 +95,8 @@ def _targets(folder: Path, options: JudgeOptions) -> dict[str, list[FrozenAnswer
                 file=sys.stderr,
             )
         targets[str(results.path.parent)] = rated
-    return targets
+        blank[str(results.path.parent)] = unanswered(results)
+    return targets, blank
 
 
 def _judge(requests: Sequence[Messages], options: JudgeOptions) -> list[Judgment] | None:

@@ -8,7 +8,14 @@ from lm_eval_ja.rescoring._calibrate import (
     map_scores,
     read_human,
 )
-from lm_eval_ja.rescoring._frozen import FrozenAnswer, freeze, freeze_runs, read_frozen, write_frozen
+from lm_eval_ja.rescoring._frozen import (
+    FrozenAnswer,
+    freeze,
+    freeze_runs,
+    read_frozen,
+    unanswered,
+    write_frozen,
+)
 from lm_eval_ja.rescoring._rejudge import Rejudged, find_runs, rejudge, requests_of
 from lm_eval_ja.rescoring._rescore import Comet, rescore
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
@@ -39,6 +46,7 @@ __all__ = [
     "rejudge",
     "requests_of",
     "rescore",
+    "unanswered",
     "verify",
     "verify_runs",
     "write_frozen",

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from lm_eval_ja.analysis import (
     Estimate,
@@ -19,6 +20,7 @@ from lm_eval_ja.analysis import (
 )
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.judge import JudgeConfig, JudgePrompts, Judgment, Messages
+from lm_eval_ja.judge.mtbench import UNANSWERED
 from lm_eval_ja.rescoring._frozen import FrozenAnswer
 
 PROBE = (
@@ -232,38 +234,52 @@ def _effect(pairs: Sequence[tuple[FrozenAnswer, float]], column: Sequence[float]
     return None if line is None else line.estimate(2)
 
 
-def map_scores(calibration: Calibration, rated: Sequence[FrozenAnswer], widest: float) -> dict[str, Mapped]:
+def map_scores(
+    calibration: Calibration,
+    rated: Sequence[FrozenAnswer],
+    widest: float,
+    unanswered: Mapping[str, int] = MappingProxyType({}),
+) -> dict[str, Mapped]:
     """What the old judge's scores of a run would be, which the new judge has rated.
 
     Args:
         calibration: Of the two judges.
         rated: The run's turns with the new judge's ratings.
         widest: Largest width of an interval that may be used.
+        unanswered: By category, turns without an answer: they are rated 1 whoever the judge is.
 
     Returns:
         ``score`` (AVG_mtbench: the mean of the category means), and each category by its own frozen answers.
     """
-    mapped = {"score": _map(calibration.pairs, rated, widest)}
-    for category in sorted({answer.category for answer in rated}):
-        own = [answer for answer in rated if answer.category == category]
+    groups = {answer.category: [own for own in rated if own.category == answer.category] for answer in rated}
+    mapped = {"score": _map(calibration.pairs, groups, widest, unanswered)}
+    for category in sorted(groups):
         pairs = [pair for pair in calibration.pairs if pair[0].category == category]
-        mapped[category] = _map(pairs, own, widest)
+        mapped[category] = _map(pairs, {category: groups[category]}, widest, unanswered)
     return mapped
 
 
-def _map(pairs: Sequence[tuple[FrozenAnswer, float]], rated: Sequence[FrozenAnswer], widest: float) -> Mapped:
-    categories = {answer.category for answer in rated}
-    given = statistics.fmean(
-        statistics.fmean(answer.rating for answer in rated if answer.category == category)
-        for category in categories
-    )
+def _map(
+    pairs: Sequence[tuple[FrozenAnswer, float]],
+    groups: Mapping[str, Sequence[FrozenAnswer]],
+    widest: float,
+    unanswered: Mapping[str, int],
+) -> Mapped:
+    """The mean over categories of their means: what was rated is mapped, what was not answered stays what it is."""
+    shares = {name: len(own) / (len(own) + unanswered.get(name, 0)) for name, own in groups.items()}
+    if len(groups) > 1:  # categories without any answer are part of the score as well
+        shares |= {name: 0.0 for name, count in unanswered.items() if count and name not in groups}
+    share = statistics.fmean(shares.values())
+    means = {name: statistics.fmean(answer.rating for answer in own) for name, own in groups.items()}
+    given = sum(shares[name] * mean for name, mean in means.items()) / (share * len(shares))
     questions = len({_question(answer) for answer, _ in pairs})
     line = _line(pairs) if questions >= _LEAST_QUESTIONS else None
     if line is None:
-        return Mapped(given, None, f"only {questions} frozen questions")
+        return Mapped(share * given + (1 - share) * UNANSWERED, None, f"only {questions} frozen questions")
     reach = (min(rating for _, rating in pairs), max(rating for _, rating in pairs))
-    back = _inverse(pairs, given)
-    return map_back(line, given, len({_question(answer) for answer in rated}), widest, reach, back)
+    asked = len({_question(answer) for own in groups.values() for answer in own})
+    mapped = map_back(line, given, asked, widest, reach, _inverse(pairs, given))
+    return mapped if share == 1 else mapped.diluted(share, UNANSWERED)
 
 
 def _inverse(pairs: Sequence[tuple[FrozenAnswer, float]], given: float) -> float:

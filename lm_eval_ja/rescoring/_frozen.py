@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -101,9 +102,35 @@ def _turns(sample: Mapping[str, Any], run: ResultsFile, task: str, number: int) 
             )
         ]
     except (ValueError, LookupError, TypeError) as error:
-        raise DataError(
-            f"{run.samples(task)}, line {number}: not a judged MT-Bench sample ({error!r})"
-        ) from error
+        raise _damaged(run, task, number, error) from error
+
+
+def unanswered(run: ResultsFile) -> Counter[str]:
+    """How many turns a run has, by category, that are rated without a judge because there is no answer.
+
+    Raises:
+        DataError: The samples are damaged.
+    """
+    found: Counter[str] = Counter()
+    for task in judged_tasks(run):
+        for number, sample in read_lines(run.samples(task)):
+            category, turns = _record(mapping(sample), run, task, number)
+            found[category] += sum(turn["rating"] is not None and not turn["judgments"] for turn in turns)
+    return found
+
+
+def _record(
+    sample: Mapping[str, Any], run: ResultsFile, task: str, number: int
+) -> tuple[str, Sequence[Mapping[str, Any]]]:
+    try:
+        (text,) = sample["filtered_resps"]
+        return str(sample["doc"]["category"]), json.loads(text)["judgments"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(run, task, number, error) from error
+
+
+def _damaged(run: ResultsFile, task: str, number: int, error: Exception) -> DataError:
+    return DataError(f"{run.samples(task)}, line {number}: not a judged MT-Bench sample ({error!r})")
 
 
 def freeze_runs(folder: Path) -> list[FrozenAnswer]:

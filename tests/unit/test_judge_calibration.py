@@ -309,6 +309,30 @@ def test_categories_with_few_questions_are_refused(prompts):
     assert scores["math"].refusal == "only 5 frozen questions"
 
 
+def test_turns_without_an_answer_keep_their_rating(prompts):
+    """They are rated 1 whoever the judge is: only the rest is mapped."""
+    frozen = frozen_answers(questions=80)
+    requests, probed = calibration_requests(frozen, prompts)
+    rng = np.random.default_rng(9)
+    found = calibrate(
+        frozen,
+        probed,
+        judged(requests, lambda place, _: (frozen + probed)[place].rating + 1 + rng.normal(0, 0.3)),
+        JudgeConfig(model="new"),
+    )
+    run = [FrozenAnswer(**{**vars_of(own), "ratings": (own.rating + 1,)}) for own in frozen]
+    kept = [own for own in run if not (own.category == "math" and int(own.id) < 40)]
+    missing = {"math": len(run) - len(kept), "writing": 0}
+    score = map_scores(found, kept, 1.0, missing)["score"]
+    math_mean = np.mean([own.rating for own in kept if own.category == "math"])
+    writing = np.mean([own.rating for own in kept if own.category == "writing"])
+    assert score.given == pytest.approx(((math_mean + 1) / 2 + writing) / 2)
+    assert score.mapped.value == pytest.approx(((math_mean - 1 + 1) / 2 + writing - 1) / 2, abs=0.15)
+    only = map_scores(found, [own for own in run if own.category == "math"], 9.0, {"writing": 80})["score"]
+    plain = map_scores(found, [own for own in run if own.category == "math"], 9.0)["score"]
+    assert only.given == pytest.approx(plain.given), "one category is a score of its own"
+
+
 def test_the_file_comes_back_as_it_was(tmp_path):
     frozen = frozen_answers(repeats=2)
     path = tmp_path / "ruler.jsonl"
