@@ -15,7 +15,7 @@ from lm_eval_ja.analysis._agreement import (
 )
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
-from lm_eval_ja.analysis._failures import Failures, Outcome, analyse
+from lm_eval_ja.analysis._failures import Failures, Outcome, analyse, failed_parts
 from lm_eval_ja.analysis._gate import Checked, Gate, gate_runs
 from lm_eval_ja.analysis._given import GivenLine, given_tree, read_given
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
@@ -71,6 +71,7 @@ __all__ = [
     "bootstrap_intervals",
     "calibrated",
     "compare_runs",
+    "failed_parts",
     "fit_line",
     "gate_runs",
     "given_tree",

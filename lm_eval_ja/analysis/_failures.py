@@ -55,7 +55,7 @@ class Finding:
 
     Attributes:
         outcome: Its class.
-        lenient: Score if the form were forgiven, never below the score; None for MT-Bench and unscored.
+        lenient: Score if the form were forgiven, never below the score; None for MT-Bench, M-IFEval and unscored.
         form: Whether the prediction has the form asked for; None where the dataset defines none.
     """
 
@@ -72,7 +72,7 @@ class Failures:
         dataset: The dataset.
         counts: Number of questions by outcome.
         score: Mean score; None if nothing is scored.
-        lenient: Mean score if the form were forgiven; None for MT-Bench.
+        lenient: Mean score if the form were forgiven; None for MT-Bench and M-IFEval.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
         findings: What was found about each question, in the order of ``TaskResult.questions``.
     """
@@ -119,6 +119,8 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
         for question, number in zip(task.questions, tokens, strict=True)
     )
     scored = [q.score for q in task.questions if q.score is not None]
+    if any(q.parts for q in task.questions):  # they count, not the prompts
+        scored = [part.value for q in task.questions for part in q.parts]
     lenient = [finding.lenient for finding in findings if finding.lenient is not None]
     forms = [finding.form for finding in findings if finding.form is not None]
     return Failures(
@@ -129,6 +131,21 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
         compliance=fmean(forms) if forms else None,
         findings=findings,
     )
+
+
+def failed_parts(task: TaskResult) -> dict[str, tuple[int, int]]:
+    """How many of a task's parts (M-IFEval's instructions) are wrong, and of how many, by what they ask for.
+
+    Returns:
+        Numbers by the part's name, sorted; empty for tasks whose questions have no parts.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for part in sorted(
+        (part for question in task.questions for part in question.parts), key=lambda part: part.name
+    ):
+        wrong, total = found.get(part.name, (0, 0))
+        found[part.name] = wrong + (part.value < 1), total + 1
+    return found
 
 
 def _steps(task: TaskResult) -> tuple[str, ...] | None:
@@ -157,7 +174,8 @@ def _answer(question: Question, reading: Reading, steps: Sequence[str] | None, t
     if question.score is None:
         return Finding(Outcome.UNSCORED, None, form)
     lenient = max(question.score, _lenient_score(question, reading.answer, steps))
-    return Finding(_outcome(question, lenient, tokens), lenient, form)
+    # Of instructions, each followed or not, there is nothing to forgive.
+    return Finding(_outcome(question, lenient, tokens), None if question.parts else lenient, form)
 
 
 def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
