@@ -10,12 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.judge import (
-    JudgeConfig,
-    Judgment,
-    Messages,
-    judge,
-)
+from lm_eval_ja.judge import JudgeConfig, Judgment, Messages, judge
 from lm_eval_ja.judge.mtbench import Ask, Deferred, Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
@@ -71,7 +66,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
         except DataError as error:
             problems.append(str(error))
             continue
-        if _tasks(file):
+        if judged_tasks(file):
             runs[results.parent] = file
     if not runs:
         raise DataError(
@@ -81,7 +76,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
     return list(reversed(runs.values())), problems
 
 
-def _tasks(run: ResultsFile) -> list[str]:
+def judged_tasks(run: ResultsFile) -> list[str]:
     """The MT-Bench tasks of a run whose answers are saved."""
     return [
         name
@@ -115,7 +110,7 @@ def requests_of(
         noted.extend(items)
         raise Deferred
 
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         session = _session(run, task, options, note, discount)
         before = len(noted)
         _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
@@ -157,7 +152,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
     }
     written: dict[str, list[dict[str, Any]]] = {}
     reasons: list[str] = []
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         metadata = dict(run.metadata(task))
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))
