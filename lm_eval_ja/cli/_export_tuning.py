@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         OptionError: An option can't work, or the folder can't be written.
-        DataError: Nothing of what was asked for can be had.
+        DataError: Nothing of what was asked for is available.
     """
     from lm_eval_ja.tuning import export_tuning
 

@@ -171,7 +171,7 @@ def _because(dataset: "DatasetRescore") -> str:
         elif step.questions:
             reasons.append(f"{step.what}: {_signed(step.change)} ({step.questions} questions)")
     if not reasons and dataset.steps:
-        return f"same scores {', '.join(step.what for step in dataset.steps)}"
+        return f"{', '.join(step.what for step in dataset.steps)}: no change"
     return ", ".join(reasons)
 
 

@@ -20,6 +20,7 @@ NAMES = {
 }
 """What the fields of a signature are called; others by their own name."""
 
+_PLAIN = {"–": "none", "": "the protocol's"}
 _SOME = re.compile(r"(\d+)of(\d+)")
 
 
@@ -31,6 +32,8 @@ def in_words(difference: SettingDifference) -> str:
         'this table has all questions; table 1 has only 10 per dataset'
         >>> in_words(SettingDifference("style", "chat", "alpaca", 16))
         'prompt: here chat; in table 1 alpaca (16 tasks)'
+        >>> in_words(SettingDifference("gen", "deviates:max_gen_toks=64", "greedy-3, greedy-7, …", 16))
+        "generation settings: here max_gen_toks=64; in table 1 the protocol's (16 tasks)"
         >>> in_words(SettingDifference("data", "1a2b3c", "4d5e6f", 1))
         'the questions are not those of table 1'
     """
@@ -40,7 +43,7 @@ def in_words(difference: SettingDifference) -> str:
     if difference.setting == "n":
         (kind, number), (other, others) = asked(here, there), asked(there, here)
         return f"this table has {_ASKED[kind].format(number)}; table 1 has {_ASKED[other].format(others)}"
-    here, there = (value if value != "–" else "none" for value in (here, there))
+    here, there = (_PLAIN.get(value, value) for value in map(generation, (here, there)))
     name = NAMES.get(difference.setting, difference.setting)
     return f"{name}: here {here}; in table 1 {there}{_in(difference)}"
 
@@ -70,6 +73,18 @@ _ASKED = {
     "some": "only some of the questions",
     "each": "{} per dataset",
 }
+
+
+def generation(values: str) -> str:
+    """Values of a signature's ``gen`` without the words for it: what deviates; nothing where it is the protocol's way.
+
+    Examples:
+        >>> generation("deviates:max_gen_toks=64, deviates:until=['#']"), generation("greedy-3, greedy-7, …")
+        ("max_gen_toks=64, until=['#']", '')
+    """
+    if values.startswith(("greedy-", "per-category-")) and "deviates:" not in values:
+        return ""
+    return values.replace("deviates:", "")
 
 
 def _in(difference: SettingDifference) -> str:

@@ -25,7 +25,7 @@ from lm_eval_ja.analysis import (
     SamplingError,
 )
 from lm_eval_ja.protocols import Score
-from lm_eval_ja.report._differences import asked
+from lm_eval_ja.report._differences import asked, generation
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.report._status import by_status, statuses
 from lm_eval_ja.report._tables import TURNS, signature_digest
@@ -185,7 +185,7 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         "settings": dict(leaderboard.settings),
         "statuses": [list(each) for each in by_status(leaderboard).items()],
         "differences": [
-            {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
+            {"setting": d.setting, "here": generation(d.here), "there": generation(d.there), "tasks": d.tasks}
             | ({"asked": [*asked(d.here, d.there), *asked(d.there, d.here)]} if d.setting == "n" else {})
             for d in leaderboard.differences
         ],

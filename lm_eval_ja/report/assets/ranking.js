@@ -191,7 +191,7 @@ function inWords(one) {
     const [kind, number, other, others] = one.asked;
     return t("differsAsked", { here: t(`asked_${kind}`, { n: number }), there: t(`asked_${other}`, { n: others }) });
   }
-  const value = (text) => (text === "–" ? t("settingNone") : label(text, 120));
+  const value = (text) => (text === "–" ? t("settingNone") : text ? label(text, 120) : t("settingProtocols"));
   const name = `setting_${one.setting}`;
   return t(one.tasks > 1 ? "differsIn" : "differs", {
     setting: name in STRINGS.en ? t(name) : one.setting, here: value(one.here), there: value(one.there), tasks: one.tasks,

@@ -55,6 +55,7 @@ STRINGS.en = {
   asked_some: "only some of the questions",
   asked_each: "{n} per dataset",
   settingNone: "none",
+  settingProtocols: "the protocol's",
   setting_gen: "generation settings",
   setting_judge: "judge",
   setting_judge_prompts: "judge's prompts",

@@ -54,6 +54,7 @@ STRINGS.ja = {
   asked_some: "一部の問題だけ",
   asked_each: "1 データセットにつき {n} 問",
   settingNone: "なし",
+  settingProtocols: "プロトコルどおり",
   setting_gen: "生成の設定",
   setting_judge: "判定モデル",
   setting_judge_prompts: "判定用プロンプト",
