@@ -164,7 +164,13 @@ def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:
     for name, own in failures.items():
         scope = scopes.setdefault(
             _scope(run.tasks[name]),
-            {"counts": {}, "score": own.score, "recovered": own.lenient, "form": own.compliance},
+            {
+                "counts": {},
+                "score": own.score,
+                "recovered": own.lenient,
+                "form": own.compliance,
+                "long": own.long_golds,
+            },
         )
         for outcome, count in own.counts.items():
             scope["counts"][_CODES[outcome]] = scope["counts"].get(_CODES[outcome], 0) + count

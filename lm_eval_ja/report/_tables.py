@@ -460,6 +460,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
                 "score": own.score,
                 "recovered": own.lenient,
                 "form_kept": own.compliance,
+                "gold_answers_over_limit": own.long_golds,
             }
             for name, own in analysis.failures.get(run.key, {}).items()
         },

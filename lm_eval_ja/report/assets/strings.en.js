@@ -86,6 +86,8 @@ STRINGS.en = {
   recovered: "Lenient",
   gain: "gain",
   form: "Format kept",
+  longGolds: "Gold over limit",
+  longGoldsTitle: "Gold answers that need more tokens than the limit: a correct answer is truncated there. Raise limits with token_budget.",
   formTitle: "Share of answers in the form that was asked for, where the dataset defines one",
   allDatasets: "All datasets (without MT-Bench)",
   outcomes: "What became of the answers",

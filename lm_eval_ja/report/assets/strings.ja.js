@@ -85,6 +85,8 @@ STRINGS.ja = {
   recovered: "寛容採点",
   gain: "差",
   form: "形式の遵守",
+  longGolds: "上限を超える正解",
+  longGoldsTitle: "正解そのものがトークン数の上限に収まらない設問の数。正しい回答も途中で切れます。token_budget で上限を上げられます。",
   formTitle: "求められた形式を守った回答の割合（形式の定義があるデータセットのみ）",
   allDatasets: "すべてのデータセット（MT-Bench を除く）",
   outcomes: "回答の内訳",
