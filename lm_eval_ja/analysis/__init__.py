@@ -3,16 +3,6 @@
 analysis = analyse_runs(read_runs(["out"]))
 """
 
-from lm_eval_ja.analysis._agreement import (
-    Estimate,
-    Line,
-    Mapped,
-    fit_line,
-    krippendorff_alpha,
-    map_back,
-    prediction_powered_mean,
-    weighted_kappa,
-)
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse, failed_parts
@@ -40,6 +30,8 @@ from lm_eval_ja.analysis._power import (
     visible_differences,
 )
 from lm_eval_ja.analysis._present import PresentMean, present_mean
+from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
+from lm_eval_ja.analysis._seeds import SeedSpread, join_seeds, spreads
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -51,19 +43,18 @@ __all__ = [
     "Comparison",
     "Difference",
     "Efficiency",
-    "Estimate",
     "Failures",
     "Gate",
     "GivenLine",
     "Leaderboard",
-    "Line",
-    "Mapped",
     "Outcome",
     "Policy",
     "PresentMean",
     "Row",
     "Rule",
     "RunIntervals",
+    "SamplingError",
+    "SeedSpread",
     "Spread",
     "Visible",
     "analyse",
@@ -72,23 +63,21 @@ __all__ = [
     "calibrated",
     "compare_runs",
     "failed_parts",
-    "fit_line",
     "gate_runs",
     "given_tree",
     "is_shown",
-    "krippendorff_alpha",
+    "join_seeds",
     "leaf_scores",
     "make_leaderboards",
-    "map_back",
     "parse_policy",
-    "prediction_powered_mean",
     "present_mean",
     "questions_asked",
     "read_given",
     "read_policy",
+    "sampling_errors",
+    "spreads",
     "spreads_of_runs",
     "times_the_questions",
     "tree_scores",
     "visible_differences",
-    "weighted_kappa",
 ]
