@@ -19,7 +19,7 @@ import argparse
 import numpy as np
 from numpy.random import Generator
 
-from lm_eval_ja.analysis import fit_line, map_back
+from lm_eval_ja.analysis.agreement import fit_line, map_back
 
 QUESTIONS = 80
 GROUPS = [place // 2 for place in range(2 * QUESTIONS)]

@@ -3,16 +3,6 @@
 analysis = analyse_runs(read_runs(["out"]))
 """
 
-from lm_eval_ja.analysis._agreement import (
-    Estimate,
-    Line,
-    Mapped,
-    fit_line,
-    krippendorff_alpha,
-    map_back,
-    prediction_powered_mean,
-    weighted_kappa,
-)
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs
 from lm_eval_ja.analysis._compare import Change, Comparison, Difference, compare_runs
 from lm_eval_ja.analysis._failures import Failures, Outcome, analyse, failed_parts
@@ -54,13 +44,10 @@ __all__ = [
     "Comparison",
     "Difference",
     "Efficiency",
-    "Estimate",
     "Failures",
     "Gate",
     "GivenLine",
     "Leaderboard",
-    "Line",
-    "Mapped",
     "Outcome",
     "Policy",
     "PresentMean",
@@ -78,7 +65,6 @@ __all__ = [
     "calibrated",
     "compare_runs",
     "failed_parts",
-    "fit_line",
     "gate_runs",
     "given_tree",
     "is_shown",
@@ -86,9 +72,7 @@ __all__ = [
     "krippendorff_alpha",
     "leaf_scores",
     "make_leaderboards",
-    "map_back",
     "parse_policy",
-    "prediction_powered_mean",
     "present_mean",
     "questions_asked",
     "read_given",
@@ -99,5 +83,4 @@ __all__ = [
     "times_the_questions",
     "tree_scores",
     "visible_differences",
-    "weighted_kappa",
 ]

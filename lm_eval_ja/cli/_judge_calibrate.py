@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.analysis import Estimate, Mapped
+from lm_eval_ja.analysis.agreement import Estimate, Mapped
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.judge import Judgment, Messages, judge, plan, preflight
 from lm_eval_ja.judge.mtbench import Session, store_path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from lm_eval_ja.analysis import (
+from lm_eval_ja.analysis.agreement import (
     Estimate,
     Line,
     Mapped,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_eval_ja.analysis import (
+from lm_eval_ja.analysis.agreement import (
     fit_line,
     krippendorff_alpha,
     map_back,
