@@ -69,7 +69,6 @@ __all__ = [
     "given_tree",
     "is_shown",
     "join_seeds",
-    "krippendorff_alpha",
     "leaf_scores",
     "make_leaderboards",
     "parse_policy",
