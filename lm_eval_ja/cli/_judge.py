@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.errors import OptionError
+from lm_eval_ja.errors import DataError, OptionError
 
 _DESCRIPTION = """\
 Judge MT-Bench answers that a run has saved (lm_eval ... --tasks nejumi_mtbench --log_samples), for the first time or
@@ -91,7 +91,14 @@ def run(args: argparse.Namespace) -> int:
         preflight(options.config())
     unscored = 0
     for saved in runs:
-        judged = rejudge(saved, options)
+        try:
+            judged = rejudge(saved, options)
+        except DataError as error:
+            if len(runs) == 1:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+            unscored += 1
+            continue
         if judged.path is None:
             print(f"{saved.path}: nothing written: {judged.reason}")
             unscored += not options.judge_dry_run

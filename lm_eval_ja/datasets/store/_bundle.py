@@ -10,6 +10,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -40,6 +41,7 @@ def make_bundle(file: Path, urls: Iterable[str], settings: Settings, catalog: Ca
     files = {catalog.source(url).location: path for url, path in fetched.items()}
     draft = file.with_name(file.name + ".draft")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(draft, "w") as tar, progress(f"packing {file.name}", len(files), "file") as bar:
             for name, path in sorted(files.items()):
                 member = tarfile.TarInfo(name)
@@ -53,7 +55,8 @@ def make_bundle(file: Path, urls: Iterable[str], settings: Settings, catalog: Ca
             f"Cannot write the bundle {file}: {error}. Choose a writable place with enough room."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no such place
+            draft.unlink(missing_ok=True)
     return file
 
 

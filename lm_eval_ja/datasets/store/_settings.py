@@ -73,6 +73,8 @@ class Settings:
             folder = _folder(OWN_DATA_VARIABLE, own)
             if not folder.is_dir():
                 raise _unusable(OWN_DATA_VARIABLE, own, "no such folder")
+            if not os.access(folder, os.R_OK | os.X_OK):  # or what is in it would silently not count
+                raise _unusable(OWN_DATA_VARIABLE, own, "it may not be read")
             settings = replace(settings, own_data=folder)
         if mirror and settings.mirror_url is None:
             settings = replace(settings, mirror=_folder("LM_EVAL_JA_MIRROR", mirror))
