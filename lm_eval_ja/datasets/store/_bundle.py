@@ -41,7 +41,6 @@ def make_bundle(file: Path, urls: Iterable[str], settings: Settings, catalog: Ca
     files = {catalog.source(url).location: path for url, path in fetched.items()}
     draft = file.with_name(file.name + ".draft")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(draft, "w") as tar, progress(f"packing {file.name}", len(files), "file") as bar:
             for name, path in sorted(files.items()):
                 member = tarfile.TarInfo(name)
