@@ -4,12 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What is tried is the same in every run of the suite; `make fuzz` tries something else each time.
+settings.register_profile("fixed", derandomize=True)
+if "LM_EVAL_JA_FUZZ_SECONDS" not in os.environ:
+    settings.load_profile("fixed")
 
 _DEFAULT_MIRROR = Path(__file__).resolve().parents[2] / "shared" / "mirror"
 
 
 def _mirror_path() -> Path | None:
-    configured = os.environ.get("LM_EVAL_JA_TEST_MIRROR")
+    configured = os.environ.get("LM_EVAL_JA_MIRROR")
     path = Path(configured) if configured else _DEFAULT_MIRROR
     return path if path.is_dir() else None
 
@@ -21,9 +27,7 @@ def mirror() -> Path:
     if path is None:
         if os.environ.get("LM_EVAL_JA_REQUIRE_MIRROR"):
             pytest.fail("the mirror of the raw files is missing where the real-data tests must run")
-        pytest.skip(
-            "no mirror of the raw files: set LM_EVAL_JA_TEST_MIRROR to a folder laid out as <host>/<path>"
-        )
+        pytest.skip("no mirror of the raw files: set LM_EVAL_JA_MIRROR to a folder laid out as <host>/<path>")
     return path
 
 

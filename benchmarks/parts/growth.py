@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import fabricate  # a helper of the tests, found as parts.report says
+
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.judge import JudgeConfig, judge, preflight
 from lm_eval_ja.report import write_html
@@ -116,8 +118,8 @@ def reporting(place: Place) -> Callable[[int], dict[str, float]]:
         runs, page = place.folder / "runs", place.folder / "report.html"
         if not (runs / f"{factor}").exists():
             shutil.rmtree(runs, ignore_errors=True)
-            people = reports.fabricate.personas(1)
-            reports.fabricate.multiply(
+            people = fabricate.personas(1)
+            fabricate.multiply(
                 real, runs / f"{factor}", people, questions=100 * factor, conversations=160 * factor
             )
         found: list[Any] = []

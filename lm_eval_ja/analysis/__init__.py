@@ -19,6 +19,7 @@ from lm_eval_ja.analysis._leaderboards import (
     questions_asked,
     tree_scores,
 )
+from lm_eval_ja.analysis._present import PresentMean, present_mean
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "GivenLine",
     "Leaderboard",
     "Outcome",
+    "PresentMean",
     "Row",
     "RunIntervals",
     "analyse",
@@ -43,6 +45,7 @@ __all__ = [
     "is_shown",
     "leaf_scores",
     "make_leaderboards",
+    "present_mean",
     "questions_asked",
     "read_given",
     "tree_scores",

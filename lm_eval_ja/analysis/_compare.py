@@ -18,6 +18,7 @@ from lm_eval_ja.analysis._intervals import (
 )
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
 from lm_eval_ja.analysis._leaf_intervals import Moments, difference_margins, difference_moments
+from lm_eval_ja.analysis._lenient import right_or_wrong
 from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
 from lm_eval_ja.analysis._resampling import (
     Floats,
@@ -32,7 +33,6 @@ from lm_eval_ja.results import Question, Run
 
 Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
 
-_RIGHT_OR_WRONG = "exact_match"
 _SAME = 1e-9
 
 
@@ -235,7 +235,7 @@ def _changes(pairs: Sequence[Pair]) -> tuple[Change, ...]:
 
 
 def _kind(question: Question, *, better: bool) -> Kind:
-    if question.metric == _RIGHT_OR_WRONG:
+    if right_or_wrong(question.metric):
         return "wrong_to_right" if better else "right_to_wrong"
     return "better" if better else "worse"
 

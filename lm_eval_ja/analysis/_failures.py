@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import fmean
 
-from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, visible
+from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, right_or_wrong, visible
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, apply_steps, nfkc, read_steps
+from lm_eval_ja.metrics import EXTRACTIONS, METRICS, apply_steps, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 PARTLY = 0.5
@@ -157,7 +157,7 @@ def _answer(question: Question, steps: Sequence[str] | None, tokens: int | None)
 def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
     best = _best(question.metric)
     score, lenient = (question.score or 0.0) / best, lenient / best
-    overlap = question.metric != "exact_match"
+    overlap = not right_or_wrong(question.metric)
     if score >= 1.0:
         return Outcome.CORRECT
     if not question.output.strip():
@@ -185,7 +185,10 @@ def _lenient_score(question: Question, steps: Sequence[str] | None) -> float:
     metric = METRICS.get(question.metric)
     if reading is None or metric is None or metric.per_item is None:
         return 0.0
-    reading = reading.strip() if steps is None else apply_steps(reading, steps)
+    if steps is None:
+        reading = reading.strip()
+    else:  # a reading is the answer itself: there is nothing to take out of it
+        reading = apply_steps(reading, [step for step in steps if step not in EXTRACTIONS])
     return metric.per_item(reading, question.gold)
 
 
@@ -204,14 +207,14 @@ def is_cut(question: Question, tokens: int | None) -> bool:
     limit, output = question.max_tokens, question.output
     if _open_thought(output):
         return True
-    if question.metric == "exact_match" and format_ok(question.dataset, question.prediction):
+    if right_or_wrong(question.metric) and format_ok(question.dataset, question.prediction):
         return False
     if tokens is not None and limit is not None:
         return tokens >= limit
     if limit is None or len(output.encode("utf-8", "surrogatepass")) < limit:
         return False
     prediction = question.prediction.strip()
-    if question.metric == "exact_match":
+    if right_or_wrong(question.metric):
         return bool(prediction) and question.gold.startswith(prediction) and prediction != question.gold
     *head, last = visible(output).rstrip().split("\n")
     return bool(head) and _formed(question, "\n".join(head)) and not _formed(question, last)

@@ -18,7 +18,7 @@ True
 import re
 
 from lm_eval_ja.datasets import format_ok
-from lm_eval_ja.metrics import nfkc
+from lm_eval_ja.metrics import METRICS, nfkc
 
 THINK_END = "</think>"
 """Tag that ends a reasoning model's thoughts."""
@@ -56,6 +56,11 @@ def visible(output: str) -> str:
     return output.rpartition(THINK_END)[2]
 
 
+def right_or_wrong(metric: str) -> bool:
+    """Whether an answer is wholly right or wholly wrong by a metric."""
+    return metric in METRICS and METRICS[metric].right_or_wrong
+
+
 def read_leniently(dataset: str, metric: str, output: str) -> str | None:
     """Read an answer out of an output, whatever stands around it.
 
@@ -78,7 +83,7 @@ def read_leniently(dataset: str, metric: str, output: str) -> str | None:
     text = nfkc(visible(output)).strip()
     if not text:
         return None
-    if metric == "exact_match":
+    if right_or_wrong(metric):
         return _one_allowed(dataset, text)
     if metric == "set_f1":
         return _lines(dataset, text)

@@ -156,7 +156,10 @@ def unscored(common: Common, pairs: Sequence[Pair]) -> list[str]:
     if scored == there:
         return []
     return [
-        f"{there - scored} of {there} answers to common questions have no score in one of the runs and are left out"
+        (
+            f"{there - scored} of {there} answers to common questions have no score in one of the runs and are left out"
+            "; scores of `lm-eval-ja report` count them where a run has one, and differ for that reason"
+        )
     ]
 
 

@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         _report,
         _rescore,
         _tasks_path,
+        _verify,
     )
 
     parser = argparse.ArgumentParser(
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         _report,
         _compare,
         _rescore,
+        _verify,
         _export_tuning,
         _doctor,
         _make_tasks,

@@ -7,7 +7,7 @@ on use.
 from lm_eval_ja.datasets._catalog import answer_form, format_ok, packaged
 from lm_eval_ja.datasets._certify import Certificate, certify
 from lm_eval_ja.datasets._m_ifeval import M_IFEVAL_JA, instructions_of, load_m_ifeval
-from lm_eval_ja.datasets._mtbench import load_mtbench, sample_path
+from lm_eval_ja.datasets._mtbench import conversations_digest, load_mtbench, sample_path
 from lm_eval_ja.datasets._prepare import Row, describe, prepare, raw_urls
 from lm_eval_ja.datasets._protocols import available, load
 from lm_eval_ja.datasets._raw import fetch, make_bundle, unpack_bundle
@@ -53,6 +53,7 @@ __all__ = [
     "answer_form",
     "available",
     "certify",
+    "conversations_digest",
     "data_digest",
     "describe",
     "fetch",

@@ -1,6 +1,8 @@
 """Questions and reference answers of Japanese MT-Bench, in the two revisions that scores exist for."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     import datasets
 
 _TURNS = 2
+
+
+def conversations_digest(docs: Iterable[Mapping[str, Any]]) -> str:
+    """Name questions and references in their order: the first 12 hex digits of a SHA-256 over them."""
+    data = json.dumps([[doc["turns"], doc["reference"]] for doc in docs], ensure_ascii=False)
+    return sha256(data.encode()).hexdigest()[:12]
 
 
 def load_mtbench(

@@ -6,9 +6,11 @@ odd text, and says in its docstring which oddities of the references it keeps.
 
 from lm_eval_ja.metrics._bleu import bleu_en, bleu_ja, bleu_reference_quirk, bleu_signature
 from lm_eval_ja.metrics._correlation import parse_number, pearson, spearman
+from lm_eval_ja.metrics._form import in_form, ool
 from lm_eval_ja.metrics._normalize import (
     CUT,
     DROP_ANSWER_PREFIX,
+    EXTRACTIONS,
     LOWER,
     NFKC,
     STEPS,
@@ -22,11 +24,13 @@ from lm_eval_ja.metrics._normalize import (
     write_steps,
 )
 from lm_eval_ja.metrics._registry import METRICS, Metric
-from lm_eval_ja.metrics._text import char_f1, exact_match, set_f1
+from lm_eval_ja.metrics._text import char_f1, exact_match, exact_match_figure, set_f1
+from lm_eval_ja.metrics.mathematics import mathematical_equivalence
 
 __all__ = [
     "CUT",
     "DROP_ANSWER_PREFIX",
+    "EXTRACTIONS",
     "LOWER",
     "METRICS",
     "NFKC",
@@ -41,9 +45,13 @@ __all__ = [
     "char_f1",
     "check_steps",
     "exact_match",
+    "exact_match_figure",
     "gold",
+    "in_form",
+    "mathematical_equivalence",
     "nfkc",
     "normalize",
+    "ool",
     "parse_number",
     "pearson",
     "read_steps",

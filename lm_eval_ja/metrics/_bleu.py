@@ -50,7 +50,7 @@ def bleu_ja(prediction: str, gold: str) -> float:
 
     Raises:
         OptionError: MeCab is not installed. ``bleu_signature("ja")`` raises the same, and can be called
-        beforehand.
+            beforehand.
     """
     texts = _for_mecab(prediction), _for_mecab(gold)
     try:

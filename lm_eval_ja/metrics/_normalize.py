@@ -6,6 +6,7 @@ from itertools import groupby
 from types import MappingProxyType
 
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.metrics import _extract
 
 CUT = "cut_at_blank_line"
 NFKC = "nfkc"
@@ -15,6 +16,7 @@ DROP_ANSWER_PREFIX = "drop_answer_prefix"
 
 # Order matters: the form with a space can only still be found where an earlier removal has put it together.
 _ANSWER_PREFIXES = ("回答:", "回答: ", "答え:", "答え: ")
+_NEJUMI_PREFIXES = ("応答:", "回答:", "答え:")
 _LONG = 2_000
 _UNCUT = "uncut"
 
@@ -23,6 +25,16 @@ def _drop_answer_prefix(text: str) -> str:
     for prefix in _ANSWER_PREFIXES:
         text = text.replace(prefix, "")
     return text
+
+
+def _drop_response_prefix(text: str) -> str:
+    for prefix in _NEJUMI_PREFIXES:
+        text = text.replace(prefix, "")
+    return text
+
+
+def _strip_quotes(text: str) -> str:
+    return text.strip().strip("'").strip('"').strip()
 
 
 def apply_steps(output: str, steps: Sequence[str]) -> str:
@@ -37,6 +49,10 @@ def apply_steps(output: str, steps: Sequence[str]) -> str:
     - ``drop_answer_prefix``: every ``回答:``, ``回答: ``, ``答え:``, ``答え: `` is deleted, wherever it stands, one
     after
       the other in this order; nothing is stripped afterwards. After NFKC the full-width colon has become ``:``.
+    - ``drop_response_prefix``: every ``応答:``, ``回答:``, ``答え:`` is deleted, likewise (Nejumi 3 and 4).
+    - ``strip_quotes``: white space, then ``'``, then ``"``, then white space again, off both ends (Nejumi 3 and 4).
+    - ``answer_tags``, ``first_line``, ``json_block``, ``code_block``, ``boxed``: the part of the output that is the
+      answer, ``""`` where there is none, without white space around it (llm-jp-eval 2.1's answer patterns).
 
     Which steps a protocol takes stands in its file (``normalization``); the gold answer is not normalized so, see
     `gold`.
@@ -147,6 +163,22 @@ def gold(output: str) -> str:
     return nfkc(output)
 
 
+_EXTRACTIONS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (
+            _extract.answer_tags,
+            _extract.first_line,
+            _extract.json_block,
+            _extract.code_block,
+            _extract.boxed,
+        )
+    }
+)
+
+EXTRACTIONS: tuple[str, ...] = tuple(_EXTRACTIONS)
+"""Names of the steps that take the answer out of an output, see `apply_steps`."""
+
 _STEPS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
         CUT: lambda text: text.partition("\n\n")[0],
@@ -154,6 +186,9 @@ _STEPS: Mapping[str, Callable[[str], str]] = MappingProxyType(
         STRIP: str.strip,
         LOWER: str.lower,
         DROP_ANSWER_PREFIX: _drop_answer_prefix,
+        "drop_response_prefix": _drop_response_prefix,
+        "strip_quotes": _strip_quotes,
+        **_EXTRACTIONS,
     }
 )
 

@@ -29,6 +29,31 @@ def exact_match(prediction: str, gold: str) -> float:
     return float(prediction == gold)
 
 
+def exact_match_figure(prediction: str, gold: str) -> float:
+    """Tell whether two texts are the same number to Python's ``float`` (Nejumi 3 and 4).
+
+    Oddities of the reference that are kept: what ``float`` accepts is a number, so ``1_000``, ``1e3`` and digits of any
+    script are; ``1,000`` and ``3個`` are none, and ``nan`` equals nothing, itself included.
+
+    Source: NEJUMI34 section 2.
+
+    Args:
+        prediction: The normalised prediction.
+        gold: The gold answer.
+
+    Returns:
+        1.0 or 0.0.
+
+    Examples:
+        >>> exact_match_figure("12.0", "12"), exact_match_figure("12個", "12")
+        (1.0, 0.0)
+    """
+    try:
+        return float(float(prediction) == float(gold))
+    except ValueError:
+        return 0.0
+
+
 def _sorted_words(text: str) -> str:
     # Lower-casing comes after the split into words, as in fuzzywuzzy: it can create non-word characters
     # ("İ" becomes "i" and a combining dot), which then stay.

@@ -6,6 +6,7 @@
 
 import gzip
 import json
+import reprlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -241,8 +242,8 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
             ) from error
         if not isinstance(prompt, str) or not isinstance(output, str):
             raise DataError(
-                f"{path}, line {number} (id {record.get('id')!r}): `prompt` and `output` must be texts; write an "
-                'empty answer as ""'
+                f"{path}, line {number} (id {reprlib.repr(record.get('id'))}): `prompt` and `output` must be "
+                'texts; write an empty answer as ""'
             )
         own = str(record.get("id", f"line {number}"))
         if own in seen:

@@ -15,6 +15,7 @@ from lm_eval_ja.protocols._files import (
     read_protocol,
 )
 from lm_eval_ja.protocols._groups import SCORE, group_score, reported_score
+from lm_eval_ja.protocols._parse import parse_protocol
 from lm_eval_ja.protocols._schema import (
     STATUSES,
     ConversationRules,
@@ -22,7 +23,6 @@ from lm_eval_ja.protocols._schema import (
     InstructionRules,
     Protocol,
     Status,
-    parse_protocol,
 )
 from lm_eval_ja.protocols._signature import KEY_ORDER, parse_signature, signature
 from lm_eval_ja.protocols._tree import (

@@ -17,7 +17,8 @@ from typing import Any
 
 from lm_eval_ja._yaml import read_yaml
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol, parse_protocol
+from lm_eval_ja.protocols._parse import parse_protocol
+from lm_eval_ja.protocols._schema import ConversationRules, DatasetRules, Protocol
 from lm_eval_ja.protocols._tree import Node
 
 _log = logging.getLogger(__name__)

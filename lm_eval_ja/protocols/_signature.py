@@ -84,7 +84,7 @@ def parse_signature(text: str) -> dict[str, str]:
 
     Raises:
         OptionError: The text is no signature: a field has no key, a key occurs twice, or an escape is
-        malformed.
+            malformed.
 
     Examples:
         >>> parse_signature("protocol:neo|style:my%7Cown")

@@ -9,7 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 from lm_eval_ja._unicode import visible
-from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row
+from lm_eval_ja.analysis import RANKED, Analysis, Column, Efficiency, Leaderboard, Row, present_mean
+from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.protocols import Missing, Score, find_rules
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
@@ -24,7 +25,16 @@ def report_tables(analysis: Analysis) -> list[Grid]:
     tables: list[Grid] = []
     for leaderboard in analysis.leaderboards:
         title = leaderboard.title + (f", table {leaderboard.number}" if leaderboard.number > 1 else "")
-        notes = (_settings(leaderboard), _sample(leaderboard), *_differences(leaderboard))
+        notes = (
+            _settings(leaderboard),
+            _sample(leaderboard),
+            *_differences(leaderboard),
+            *(
+                f"{row.run.key}: {mean}"
+                for row in leaderboard.rows
+                if (mean := present_mean(leaderboard, row))
+            ),
+        )
         tables.append(_ranking(leaderboard, analysis, title, tuple(note for note in notes if note)))
         categories = [column for column in leaderboard.columns if column.level == "category"]
         for scale in sorted({column.scale for column in categories}):
@@ -154,6 +164,9 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
                     line[f"{column.name}_high"] = interval.high if interval else None
             for task in row.run.tasks.values():
                 line |= {f"{task.task}_{turn}": task.values[turn] for turn in TURNS if turn in task.values}
+            line |= _of_form(row.run)
+            if mean := present_mean(leaderboard, row):
+                line |= {"mean_of_present": mean.value, "categories_present": " ".join(mean.labels)}
             line["statuses"] = "; ".join(
                 f"{name}={rules.status}" for name in row.run.tasks if (rules := find_rules(name))
             )
@@ -183,6 +196,16 @@ def _cell(value: Any) -> Any:
         return value
     shown = visible(value)
     return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
+def _of_form(run: Run) -> dict[str, float]:
+    """Shares of answers in, or out of, the form asked for, where the task computes them (``in_form``, ``ool``)."""
+    return {
+        f"{task.task}_{metric}": value
+        for task in run.tasks.values()
+        for metric, value in task.values.items()
+        if metric in METRICS and METRICS[metric].of_form is not None
+    }
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -249,7 +272,11 @@ def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str,
             scores[name] = {"value": score.value, "stderr": score.stderr}
             scores[name] |= {"low": interval.low, "high": interval.high} if interval else {}
         place = own.ranks.get(leaderboard.primary) if own else None
-        ranked = {"rank": row.rank} | ({"rank_low": place.low, "rank_high": place.high} if place else {})
+        ranked: dict[str, Any] = {"rank": row.rank} | (
+            {"rank_low": place.low, "rank_high": place.high} if place else {}
+        )
+        if mean := present_mean(leaderboard, row):
+            ranked["mean_of_present"] = {"value": mean.value, "categories": list(mean.labels)}
         rows.append({"run": row.run.key, **ranked, "scores": scores})
     return {
         "protocol": leaderboard.protocol,
@@ -281,6 +308,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
         **_facts(run),
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in run.tasks.values()},
+        "of_form": _of_form(run),
         "recovered": dict(analysis.lenient.get(run.key, {})),
         "failures": {
             name: {

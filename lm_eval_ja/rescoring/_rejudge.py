@@ -5,16 +5,16 @@ Reads the harness's own result and sample files, needs no model, and writes new 
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.judge import rating_average, rating_average_stderr, rating_mean, rating_stderr
 from lm_eval_ja.judge.mtbench import TURNS, Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
+from lm_eval_ja.rescoring._aggregate import mtbench_entry
 from lm_eval_ja.rescoring._groups import put_group
 from lm_eval_ja.results import (
     ResultsFile,
@@ -27,7 +27,6 @@ from lm_eval_ja.results import (
 )
 
 _TEXTS = 3  # the two answers, and the prompt between them
-Aggregation = tuple[Callable[[Sequence[Any]], float], Callable[[Sequence[Any]], Any] | None]
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
             reasons.append(reason)
             continue
         written[task] = judged
-        results["results"][task] = {**results["results"][task], **_aggregate(judged, categories)}
+        results["results"][task] = {**results["results"][task], **mtbench_entry(judged, categories)}
         fields = {
             name: value
             for name, value in parse_signature(metadata["signature"]).items()
@@ -210,21 +209,6 @@ def _judge_samples(
         }
         for sample, record in zip(samples, records, strict=True)
     ], reason
-
-
-def _aggregate(samples: Sequence[Mapping[str, Any]], categories: Sequence[str]) -> dict[str, Any]:
-    """The task's entries in the results, as the harness computes them."""
-    functions: dict[str, Aggregation] = {
-        **dict.fromkeys((*categories, "turn_1", "turn_2"), (rating_mean, rating_stderr)),
-        "score": (rating_average, rating_average_stderr),
-        "unscored": (sum, None),
-    }
-    entry: dict[str, Any] = {}
-    for name, (mean, stderr) in functions.items():
-        items = [sample[name] for sample in samples]
-        entry[f"{name},none"] = mean(items)
-        entry[f"{name}_stderr,none"] = "N/A" if stderr is None or len(items) < 2 else stderr(items)  # noqa: PLR2004
-    return entry
 
 
 def _read_samples(path: Path) -> list[dict[str, Any]]:

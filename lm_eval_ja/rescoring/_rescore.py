@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics import METRICS, apply_steps, parse_number, read_steps
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
@@ -22,6 +23,7 @@ from lm_eval_ja.protocols import (
     mean_score,
     protocol_names,
 )
+from lm_eval_ja.rescoring._aggregate import mean_score_of
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
 
@@ -237,7 +239,7 @@ class _Values:
 
 def _values(metric: str, questions: Sequence[Question], predictions: Sequence[str]) -> _Values:
     golds = [question.gold for question in questions]
-    per_item = METRICS[metric].per_item
+    per_item = METRICS[metric].on(answer_form(questions[0].dataset))
     if per_item is None:
         numbers = tuple(map(parse_number, predictions))
         return _Values(Score(METRICS[metric].score(predictions, golds)), numbers)
@@ -245,12 +247,7 @@ def _values(metric: str, questions: Sequence[Question], predictions: Sequence[st
 
 
 def _mean(items: tuple[float, ...]) -> _Values:
-    """Mean and standard error in the harness's own arithmetic, so that its results come out to the last bit."""
-    mean = sum(items) / len(items)
-    if len(items) == 1:
-        return _Values(Score(mean), items)
-    deviation = math.sqrt(sum([(item - mean) ** 2 for item in items]) / (len(items) - 1))
-    return _Values(Score(mean, deviation / math.sqrt(len(items))), items)
+    return _Values(mean_score_of(items), items)
 
 
 def _comet(questions: Sequence[Question], predictions: Sequence[str], comet: Comet) -> tuple[_Values, str]:

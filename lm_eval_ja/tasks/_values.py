@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.metrics import METRICS, parse_number
 
 
@@ -31,9 +32,9 @@ class Answered(float):
         return self.prediction, self.gold
 
 
-def question_value(metric: str, prediction: str, gold: str) -> float:
+def question_value(metric: str, dataset: str, prediction: str, gold: str) -> float:
     """One question's value of a metric."""
-    per_item = METRICS[metric].per_item
+    per_item = METRICS[metric].on(answer_form(dataset))
     return Answered(prediction, gold) if per_item is None else per_item(prediction, gold)
 
 

@@ -58,7 +58,11 @@ class JasterTask(ProtocolTask):
                 "test_split": self.split,
                 "generation_kwargs": {"max_gen_toks": self.block.output_length, **self._file_generation},
                 "metric_list": [
-                    {"metric": name, "aggregation": aggregation(name), "higher_is_better": True}
+                    {
+                        "metric": name,
+                        "aggregation": aggregation(name),
+                        "higher_is_better": METRICS[name].higher_is_better,
+                    }
                     for name in self.block.metrics
                 ],
                 "filter_list": [
@@ -113,6 +117,17 @@ class JasterTask(ProtocolTask):
         """The gold answer as it is compared: NFKC of the source's."""
         return gold(doc["output"])
 
+    def build_all_requests(self, **kwargs: Any) -> None:
+        """As upstream's, after making sure that answers can be scored: before anything is generated.
+
+        Raises:
+            OptionError: A package that a metric needs is missing.
+        """
+        if not self.predict_only:
+            for name in self.block.metrics:
+                METRICS[name].require()
+        super().build_all_requests(**kwargs)
+
     # ---------------------------------------------------------------- prompts
 
     def fewshot_context(
@@ -162,7 +177,9 @@ class JasterTask(ProtocolTask):
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         target = self.doc_to_target(doc)
-        return {name: question_value(name, results[0], target) for name in self.block.metrics}
+        return {
+            name: question_value(name, self.block.dataset, results[0], target) for name in self.block.metrics
+        }
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""

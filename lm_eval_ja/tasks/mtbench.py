@@ -1,18 +1,16 @@
 """The task class of Japanese MT-Bench: two-turn questions, answered by the model and rated by a judge."""
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 
 import lm_eval_ja
-from lm_eval_ja.datasets import Settings, load_mtbench
+from lm_eval_ja.datasets import Settings, conversations_digest, load_mtbench
 from lm_eval_ja.judge import preflight
 from lm_eval_ja.judge.mtbench import THINK_END, Session, TurnRecord, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
@@ -230,13 +228,12 @@ class MTBenchTask(ProtocolTask):
 
     def signature(self) -> str:
         """One string that says how this task's numbers came to be."""
-        data = json.dumps([[doc["turns"], doc["reference"]] for doc in self.eval_docs], ensure_ascii=False)
         return signature(
             {
                 "protocol": self.block.protocol,
                 "version": lm_eval_ja.__version__,
                 "data": ("sample-" if self.options.data == "sample" else "")
-                + sha256(data.encode()).hexdigest()[:12],
+                + conversations_digest(self.eval_docs),
                 "split": "test",
                 "shots": "0",
                 "style": self._form,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import _mirror_path
-from tests.e2e.conftest import command, lm_eval, tiny_model  # noqa: F401  # fixtures
+from tests.e2e.conftest import command, evaluate, lm_eval, lm_eval_ja, sample_answers, tiny_model  # noqa: F401  # fixtures
 
 TINY = "tiny"
 """Name under which the server serves the model."""

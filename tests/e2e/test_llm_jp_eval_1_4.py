@@ -47,5 +47,13 @@ def test_what_cannot_be_had_is_missing_and_the_rest_is_scored(command, tmp_path)
     assert float(row["llm_jp_eval_1_4_mc"]) == pytest.approx(sum(three) / 3)
     assert "llm_jp_eval_1_4_kuci=own data" in row["statuses"]
     assert "llm_jp_eval_1_4_jamp=certified" in row["statuses"]
+    present = row["categories_present"].split()
+    assert {"NLI", "RC", "MC", "EL", "FA", "MR"} <= {*present}
+    assert not {"HE", "CG", "SUM"} & {*present}
+    own = [float(row[f"llm_jp_eval_1_4_{label.lower()}"]) for label in present]
+    assert float(row["mean_of_present"]) == pytest.approx(sum(own) / len(own))
+    plain = command("lm-eval-ja", "report", "out", "--resamples", "0").output
+    assert f"mean of the {len(present)} categories present" in plain
+    assert "this is not AVG" in plain
     command("lm-eval-ja", "report", "out", "-o", "report.html", "--resamples", "0")
     assert "llm-jp-eval 1.4.1" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+pytest.importorskip("math_verify", reason="the extra math is not installed")
+
 
 def test_categories_are_scored_and_the_averages_missing(command, tmp_path):
     base = "llm_jp_eval_2_1_base"
@@ -36,3 +38,13 @@ def test_categories_are_scored_and_the_averages_missing(command, tmp_path):
     assert row[f"{base}_nli"] == "", "jsem is not there"
     assert float(row[f"{base}_el"]) == results[f"{base}_el"]["score,none"]
     assert max(nli) == pytest.approx(0.0)
+    # "0" is no label of the NLI datasets; it is one of the others'.
+    out_of_list = {name: results[f"{base}_{name}"]["ool,none"] for name in ("jnli", "jcommonsenseqa")}
+    assert out_of_list == {"jnli": 1.0, "jcommonsenseqa": 0.0}
+    assert float(row[f"{base}_jnli_ool"]) == 1.0
+    assert "missing: " in results[f"{base}_mr"]["alias"]
+    mawps = run.samples(f"{base}_mawps")
+    assert [sample["mathematical_equivalence"] for sample in mawps] == [
+        float(sample["target"] == "0") for sample in mawps
+    ]
+    assert "mean_of_present" not in row, "EL is the only category without a missing member"

@@ -114,7 +114,9 @@ def test_ratings_count_over_the_turns_that_both_have():
     assert (own.a, own.b) == (pytest.approx((4 + 2 + 2) / 3), pytest.approx((5 + 2 + 3) / 3))
     assert (own.questions, own.better, own.worse) == (16, 16, 0)
     assert any(
-        "24 of 48 answers to common questions have no score" in warning for warning in comparison.warnings
+        "24 of 48 answers to common questions have no score" in warning
+        and "`lm-eval-ja report` count them" in warning
+        for warning in comparison.warnings
     )
     assert [(c.score_a, c.score_b) for c in comparison.changes[:1]] == [(4.0, 5.0)]
 

@@ -27,7 +27,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 CALLED = {"pyyaml": "yaml", "unbabel-comet": "comet"}
 """Import names that are not the distribution's."""
-BROUGHT = {"torch": "lm_eval[hf]", "transformers": "lm_eval[hf]", "pydantic": "openai"}
+BROUGHT = {
+    "torch": "lm_eval[hf]",
+    "transformers": "lm_eval[hf]",
+    "pydantic": "openai",
+    "math_verify": "lm_eval[math]",
+}
 """Import names that come with an extra of another package."""
 
 

@@ -287,6 +287,17 @@ def status_rows() -> list[str]:
     ]
 
 
+def missing_rows() -> list[str]:
+    """The rows of the table of missing members in docs/datasets.md."""
+    rows = []
+    for own in map(load_protocol, protocol_names()):
+        lacking = [leaf for leaf in own.leaves() if leaf.given and leaf.task == leaf.name]
+        names = ", ".join(leaf.name.removeprefix(f"{own.prefix}_") for leaf in lacking)
+        if lacking and own.tasks:
+            rows.append(f"| {own.name} | {len(lacking)} of {len(own.leaves())} | {names} |")
+    return rows
+
+
 def mtbench_rows() -> list[str]:
     """The rows of the second table of docs/datasets.md."""
     conversations = {name: find_conversation(name) for name in protocol_names()}
@@ -301,7 +312,7 @@ def mtbench_rows() -> list[str]:
     return rows
 
 
-@pytest.mark.parametrize("row", [*dataset_rows(), *status_rows(), *mtbench_rows()])
+@pytest.mark.parametrize("row", [*dataset_rows(), *status_rows(), *missing_rows(), *mtbench_rows()])
 def test_the_tables_of_datasets_are_those_of_the_package(row: str) -> None:
     assert row in text_of(ROOT / "docs" / "datasets.md").splitlines()
 
@@ -344,4 +355,4 @@ def test_the_bibliography_is_well_formed() -> None:
 
 
 if __name__ == "__main__":
-    print(*dataset_rows(), "", *status_rows(), "", *mtbench_rows(), sep="\n")  # noqa: T201  # the tables, to be pasted
+    print(*dataset_rows(), "", *status_rows(), "", *missing_rows(), "", *mtbench_rows(), sep="\n")  # noqa: T201  # the tables, to be pasted

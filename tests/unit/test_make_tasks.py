@@ -47,7 +47,8 @@ llm_jp_eval_2_1_base_alt-j-to-e llm_jp_eval_2_1_base_chabsa llm_jp_eval_2_1_base
 llm_jp_eval_2_1_base_cr llm_jp_eval_2_1_base_cr_ja llm_jp_eval_2_1_base_el llm_jp_eval_2_1_base_fa
 llm_jp_eval_2_1_base_jamp llm_jp_eval_2_1_base_janli llm_jp_eval_2_1_base_jcommonsenseqa
 llm_jp_eval_2_1_base_jemhopqa llm_jp_eval_2_1_base_jnli llm_jp_eval_2_1_base_jsick
-llm_jp_eval_2_1_base_kuci llm_jp_eval_2_1_base_lang_ja llm_jp_eval_2_1_base_mt llm_jp_eval_2_1_base_niilc
+llm_jp_eval_2_1_base_kuci llm_jp_eval_2_1_base_lang_ja llm_jp_eval_2_1_base_mawps llm_jp_eval_2_1_base_mgsm
+llm_jp_eval_2_1_base_mr llm_jp_eval_2_1_base_mr_ja llm_jp_eval_2_1_base_mt llm_jp_eval_2_1_base_niilc
 llm_jp_eval_2_1_base_nli llm_jp_eval_2_1_base_qa llm_jp_eval_2_1_base_qa_ja
 llm_jp_eval_2_1_base_wiki_coreference llm_jp_eval_2_1_base_wiki_dependency llm_jp_eval_2_1_base_wiki_pas
 llm_jp_eval_2_1_base_wiki_reading
@@ -75,9 +76,7 @@ NOT_ASKED = {
     "llm_jp_eval_2_1_base_if_en",
     "llm_jp_eval_2_1_base_if_ja",
     "llm_jp_eval_2_1_base_lang_en",
-    "llm_jp_eval_2_1_base_mr",
     "llm_jp_eval_2_1_base_mr_en",
-    "llm_jp_eval_2_1_base_mr_ja",
     "llm_jp_eval_2_1_base_qa_en",
     "llm_jp_eval_2_1_base_rc",
     "llm_jp_eval_2_1_base_sum",

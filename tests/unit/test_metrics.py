@@ -47,6 +47,10 @@ def cases(name: str, section: str | None = None):
 def item_function(name: str):
     if name == "bleu_ja":
         pytest.importorskip("MeCab", reason='bleu_ja needs MeCab: pip install "sacrebleu[ja]"')
+    try:
+        METRICS[name].require()
+    except OptionError as error:
+        pytest.skip(str(error))
     function = METRICS[name].per_item
     assert function is not None
     return function
@@ -98,7 +102,9 @@ class TestContract:
 
     def test_an_equal_answer_is_perfect_and_a_foreign_one_worthless(self, name):
         function = item_function(name)
-        text = "The cats eat fish today ." if name == "bleu_en" else "東京 都 庁"
+        if METRICS[name].of_form:
+            pytest.skip("compares nothing")
+        text = {"bleu_en": "The cats eat fish today .", "exact_match_figure": "12"}.get(name, "東京 都 庁")
         assert function(text, text) == pytest.approx(METRICS[name].scale[1])
         assert function("wxyz", text) == METRICS[name].scale[0]
 
@@ -113,7 +119,7 @@ class TestContract:
 def test_registry_entries_agree_with_their_names(name):
     metric = METRICS[name]
     assert metric.name == name
-    assert metric.higher_is_better
+    assert metric.higher_is_better is (name != "ool")
     assert (metric.per_item is None) != (metric.over_items is None)
     with pytest.raises(DataError, match=f"{name}: 1 predictions for 2 gold"):
         metric.score(["1"], ["1", "2"])
@@ -162,3 +168,39 @@ def test_importing_the_room_stays_light():
     code = f"import sys, lm_eval_ja.metrics, lm_eval_ja.protocols; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_looks_at_the_form_asks_the_dataset():
+    digits = frozenset("01").__contains__
+    for name, right, wrong in (("in_form", 1.0, 0.0), ("ool", 0.0, 1.0)):
+        on_labels, on_any = METRICS[name].on(digits), METRICS[name].on(None)
+        assert on_labels is not None
+        assert on_any is not None
+        assert [on_labels(text, "1") for text in ("0", "1", "2", "", "1 ")] == [
+            right,
+            right,
+            wrong,
+            wrong,
+            wrong,
+        ]
+        assert [on_any(text, "1") for text in ("0", "東京", "")] == [right, right, wrong]
+    assert METRICS["exact_match"].on(digits) is METRICS["exact_match"].per_item
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold_answer", "same"),
+    [
+        ("12", "12", 1.0),
+        ("12.0", "12", 1.0),
+        ("1_2", "12", 1.0),
+        (" 12 ", "12", 1.0),
+        ("1.2e1", "12", 1.0),
+        ("1,200", "1200", 0.0),
+        ("12個", "12", 0.0),
+        ("", "12", 0.0),
+        ("nan", "nan", 0.0),
+        ("12", "十二", 0.0),
+    ],
+)
+def test_exact_match_figure_golden(prediction, gold_answer, same):
+    assert METRICS["exact_match_figure"].score([prediction], [gold_answer]) == same

@@ -107,6 +107,34 @@ def test_a_dataset_may_be_asked_with_several_numbers_of_shots():
     assert parse(scores=tree("x@2shot")).tasks.keys() == {"mine_x_2shot", "mine_y"}
 
 
+def test_a_list_of_numbers_of_shots_makes_a_task_at_each():
+    several = {**ASKED, "shots": [0, 2]}
+    of_x = {"name": "mine_x", "label": "x", "level": "dataset", "members": ["x@0shot", "x@2shot"]}
+    own = parse(asked=several, scores=tree(of_x, level="average"))
+    assert {name: (rules.shots, rules.category) for name, rules in own.tasks.items()} == {
+        "mine_x_0shot": (0, "AVG"),
+        "mine_x_2shot": (2, "AVG"),
+        "mine_y_0shot": (0, None),
+        "mine_y_2shot": (2, None),
+    }
+    assert [leaf.task for leaf in own.leaves()] == ["mine_x_0shot", "mine_x_2shot"]
+    assert own.datasets == ("x", "y")
+    assert {"mine_x_0shot.yaml", "mine_y_2shot.yaml", "_mine_x.yaml"} <= task_files(own).keys()
+    one = parse(asked=several, datasets={"x": {**X, "shots": 0}}, scores=tree("x", "x@4shot"))
+    assert {name: rules.shots for name, rules in one.tasks.items()} == {"mine_x": 0, "mine_x_4shot": 4}
+
+
+@pytest.mark.parametrize("shots", [[], [0, 0], [0, -1], [True], ["2"], "2", None])
+def test_numbers_of_shots_that_mean_nothing_are_refused(shots):
+    with pytest.raises(DataError, match="shots must be"):
+        parse(asked={**ASKED, "shots": shots})
+
+
+def test_a_tree_says_which_of_several_numbers_of_shots():
+    with pytest.raises(DataError, match="x is asked with 0 and 2 shots: say which, such as x@0shot"):
+        parse(asked={**ASKED, "shots": [0, 2]})
+
+
 def test_what_no_task_computes_is_missing_in_runs_and_in_no_group():
     own = parse(
         datasets={"x": {**X, "shots": 4}, "y": {**X, "status": "own data"}},

@@ -69,6 +69,8 @@ const CUT = 3000;
 /** A text of the results as a block of its own: bidi tricks end with it, odd characters show, long ones are folded. */
 function textBlock(text, className = "") {
   const block = el("pre", { class: `text ${className}`, dir: "auto" });
+  // What scrolls must be reachable by keyboard; what does not is no stop for Tab.
+  requestAnimationFrame(() => { if (block.scrollHeight > block.clientHeight) block.tabIndex = 0; });
   if (text === "" || text === null || text === undefined) {
     block.append(el("span", { class: "muted" }, t("emptyText")));
     return block;
