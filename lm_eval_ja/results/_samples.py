@@ -9,7 +9,7 @@ from typing import Any
 
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
-from lm_eval_ja.results._types import JudgeReply, Problem, Question, Turn
+from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Turn
 
 
 @dataclass
@@ -131,7 +131,17 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         prediction=str(sample["filtered_resps"][0]),
         prompt=pool(arguments["arg_0"]),
         max_tokens=_max_tokens(arguments.get("arg_1")),
+        parts=_parts(sample, metric),
     )
+
+
+def _parts(sample: Mapping[str, Any], metric: str) -> tuple[Part, ...]:
+    """Verdicts on a prompt's instructions, where the metric counts instructions: the record in ``filtered_resps``."""
+    if metric not in ("instruction_strict", "instruction_loose"):
+        return ()
+    record = json.loads(str(sample["filtered_resps"][0]))
+    verdict = metric.removeprefix("instruction_")
+    return tuple(Part(str(own["instruction"]), float(bool(own[verdict]))) for own in record)
 
 
 def _score(sample: Mapping[str, Any], metric: str) -> float | None:

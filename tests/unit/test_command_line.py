@@ -101,9 +101,9 @@ def test_one_run_that_cannot_be_judged_is_named_and_left_out(tmp_path, capsys, e
     with JudgeServer() as server:
         command = ["judge", str(tmp_path / "out"), "--judge_base_url", server.url, "--no-judge_preflight"]
         assert main(command) == 1
-    shown = capsys.readouterr()
-    assert f"left out: {samples}, line 1: not a logged MT-Bench sample" in shown.err
-    assert "written: " in shown.out
+    shown = capsys.readouterr().out
+    assert f"nothing written: {samples}, line 1: not a logged MT-Bench sample" in shown
+    assert f"written: {tmp_path / 'out' / 'good'}" in shown
 
 
 @pytest.mark.parametrize("include_path", ["missing", "own.yaml"])
