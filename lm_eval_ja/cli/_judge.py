@@ -3,12 +3,12 @@
 import argparse
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lm_eval_ja.errors import OptionError
+from lm_eval_ja.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from lm_eval_ja.judge.options import JudgeOptions
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.judge import plan, preflight
     from lm_eval_ja.judge.mtbench import store_path
     from lm_eval_ja.judge.options import JudgeOptions, parse_value
-    from lm_eval_ja.rescoring import find_runs, rejudge
+    from lm_eval_ja.rescoring import find_runs
 
     calibrating = _calibrating(args)
     given = {
@@ -175,7 +175,23 @@ def run(args: argparse.Namespace) -> int:
         return 1 if rejudged is None else _show(zip(runs, rejudged, strict=True), options)
     if options.judge_preflight and not options.judge_dry_run:
         preflight(options.config())
-    return _show(((saved, rejudge(saved, options)) for saved in runs), options)
+    return _show(_judge_each(runs, options), options)
+
+
+def _judge_each(
+    runs: Sequence["ResultsFile"], options: "JudgeOptions"
+) -> Iterator[tuple["ResultsFile", "Rejudged"]]:
+    """Judge one run after the other. One of several whose files are damaged is left as it is, and named."""
+    from lm_eval_ja.rescoring import Rejudged, rejudge
+
+    for saved in runs:
+        try:
+            judged = rejudge(saved, options)
+        except DataError as error:
+            if len(runs) == 1:
+                raise
+            judged = Rejudged({}, None, str(error))
+        yield saved, judged
 
 
 def _show(judged_runs: Iterable[tuple["ResultsFile", "Rejudged"]], options: "JudgeOptions") -> int:
