@@ -46,8 +46,8 @@ class Difference:
         times_questions: For a difference that is not significant (p of 0.05 or more): how many times the questions
             would show it with a chance of 80 %, if it is as large as it looks. None where it is significant or 0, or
             where so few questions tell nothing of their spread.
-        times_judgings: The same with more judgings of every answer and no more questions; infinite where no number of
-            them would do. None where the judge's part is not known (one judging per answer) or there is no judge.
+        times_repeats: The same with more judgings of every answer, or samples of every answer where there are several,
+            and no more questions; infinite where no number of them would do. None where there is one of each.
     """
 
     name: Column
@@ -62,7 +62,7 @@ class Difference:
     better: int
     worse: int
     times_questions: float | None = None
-    times_judgings: float | None = None
+    times_repeats: float | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Diffe
     for node in {node.name: node for protocol in run_protocols(run) for node in protocol.nodes()}.values():
         below = [counts[leaf.name] for leaf in node.leaves() if leaf.name in counts]
         counts[node.name] = tuple(map(sum, zip(*below, strict=True))) if below else (0, 0, 0)  # type: ignore[assignment]  # three sums
-    judged = paired.judge_variances()
+    repeated = paired.repeat_variances()
     found = []
     for name in run_columns(run):
         key = name.name
@@ -171,7 +171,7 @@ def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Diffe
         interval = intervals.get(key)
         number, better, worse = counts.get(key, (0, 0, 0))
         p = two_sided_p(apart[key], flipped[key]) if there else None
-        more = _more(interval, judged.get(key)) if p is not None and p >= SIGNIFICANT else (None, None)
+        more = _more(interval, repeated.get(key)) if p is not None and p >= SIGNIFICANT else (None, None)
         found.append(
             Difference(
                 name=name,
@@ -186,25 +186,25 @@ def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Diffe
                 better=better,
                 worse=worse,
                 times_questions=more[0],
-                times_judgings=more[1],
+                times_repeats=more[1],
             )
         )
     return _adjusted(found)
 
 
-def _more(interval: Interval | None, judged: float | None) -> tuple[float | None, float | None]:
-    """How many times the questions, or the judgings, would show a difference; see `Difference`."""
+def _more(interval: Interval | None, repeated: float | None) -> tuple[float | None, float | None]:
+    """How many times the questions, or the repeats, would show a difference; see `Difference`."""
     if interval is None or abs(interval.value) <= _SAME:
         return None, None
     questions = times_the_questions(interval.stderr, interval.value)
     if questions <= 1:  # so few questions, or so much alike, that their spread says nothing
         return None, None
-    if not judged:
+    if not repeated:
         return questions, None
     whole = interval.stderr**2
-    # What the judge adds must fall until the whole is 1 / questions of what it is.
-    left = whole / questions - (whole - judged)
-    return questions, judged / left if left > 0 else math.inf
+    # What judge or sampling add must fall until the whole is 1 / questions of what it is.
+    left = whole / questions - (whole - repeated)
+    return questions, repeated / left if left > 0 else math.inf
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:

@@ -26,8 +26,9 @@ class Paired:
         a: The first run's scores, by name.
         b: The second run's.
         moments: What is known of each leaf's difference, by name; None with fewer than two questions.
-        noise: The part of each leaf's variance that is the judge's own, by name: it shrinks with the judgings per
-            answer. None for ratings of one judging, of which it is not known; 0 for scores without a judge.
+        noise: The part of each leaf's variance that is the judge's or the sampling's own, by name: it shrinks with the
+            judgings or samples of each answer. None for ratings of one judging, of which it is not known; 0 for
+            scores of one answer.
         warnings: In what the runs differ besides the model.
     """
 
@@ -50,8 +51,8 @@ class Paired:
             self.run, self.moments, self.differences, difference_margins, level, differences=True
         )
 
-    def judge_variances(self) -> dict[str, float]:
-        """The part of each difference's variance that is the judge's own, by name, where all of it is known."""
+    def repeat_variances(self) -> dict[str, float]:
+        """The part of each difference's variance that repeats would shrink, by name, where all of it is known."""
         known = {name: Score(0.0, math.sqrt(own)) for name, own in self.noise.items() if own is not None}
         found = evaluate_trees(self.run, known, mean_score)
         return {name: own.stderr**2 for name, own in found.items() if own.stderr is not None}
@@ -101,9 +102,9 @@ def _moments(pairs: Sequence[Pair]) -> dict[str, tuple[Leaf, Moments | None]]:
 
 
 def _noise(pair: Pair) -> float | None:
-    """Variance of a leaf's difference that comes from judging alone, from the spread of an answer's judgings."""
+    """Variance of a leaf's difference that comes from judging or sampling alone, from the spread of an answer's own."""
     if not pair.a.questions[0].turns:
-        return 0.0
+        return sum(_sampling_noise(leaf) for leaf in (pair.a, pair.b))
     total = 0.0
     for leaf in (pair.a, pair.b):
         number = np.isfinite(leaf.values).sum(axis=-1)
@@ -113,3 +114,10 @@ def _noise(pair: Pair) -> float | None:
         spread = np.nanvar(leaf.values[judged], axis=-1, ddof=1)
         total += float((spread / number[judged]).sum()) / float(judged.sum()) ** 2
     return total
+
+
+def _sampling_noise(leaf: Leaf) -> float:
+    """Variance of a leaf's mean that comes from sampling: 0 with one answer per question."""
+    scores = [[own.score for own in question.samples if own.score is not None] for question in leaf.questions]
+    several = [own for own in scores if len(own) > 1]
+    return float(sum(np.var(own, ddof=1) / len(own) for own in several)) / len(leaf.questions) ** 2

@@ -160,12 +160,18 @@ def _needed(own: "Difference") -> str:
         f". If it is as large as it looks, {as_times(times)} the questions ({times * own.questions:,.0f}) would show "
         "it in 8 of 10 comparisons"
     )
-    if own.times_judgings is not None:
-        alone = math.isfinite(own.times_judgings)
-        text += (
-            f", {as_times(own.times_judgings)} the judgings too" if alone else ", more judgings alone never"
-        )
+    if own.times_repeats is not None:
+        what = _repeats(own)
+        enough = math.isfinite(own.times_repeats)
+        text += f", {as_times(own.times_repeats)} the {what} too" if enough else f", more {what} alone never"
     return text
+
+
+def _repeats(own: "Difference") -> str:
+    """What is repeated in a score: judgings of conversations, samples of other answers, or both."""
+    return {"overall": "judgings and samples"}.get(
+        own.name.level, "judgings" if own.name.scale != 1 else "samples"
+    )
 
 
 def as_times(times: float) -> str:
@@ -350,7 +356,7 @@ def _as_data(comparison: "Comparison") -> dict[str, Any]:
             {
                 **asdict(own.name),
                 **{key: value for key, value in asdict(own).items() if key != "name"},
-                "times_judgings": "never" if own.times_judgings == math.inf else own.times_judgings,
+                "times_repeats": "never" if own.times_repeats == math.inf else own.times_repeats,
             }
             for own in comparison.differences
         ],

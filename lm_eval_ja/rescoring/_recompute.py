@@ -12,10 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lm_eval_ja.datasets import SampleDigest, answer_form, conversations_digest, instructions_of
-from lm_eval_ja.errors import LmEvalJaError, OptionError
+from lm_eval_ja.errors import DataError, LmEvalJaError
 from lm_eval_ja.judge import parse_rating
 from lm_eval_ja.judge.mtbench import TURNS, UNANSWERED, question_values, visible_answers
-from lm_eval_ja.metrics import METRICS, apply_steps, gold, parse_number
+from lm_eval_ja.metrics import (
+    METRICS,
+    apply_steps,
+    gold,
+    parse_number,
+    sample_metrics,
+    sample_score,
+    sample_values,
+)
 from lm_eval_ja.metrics.m_ifeval import METRICS as INSTRUCTION_METRICS
 from lm_eval_ja.metrics.m_ifeval import (
     evaluate,
@@ -125,16 +133,20 @@ def kind_of(
     return _answers(signature, metrics)
 
 
-def _first(responses: Any) -> str:
-    while isinstance(responses, list):
+def _texts(responses: Any) -> list[str]:
+    """The answers of a question: the innermost list, whatever lists ranks have put around it."""
+    while isinstance(responses, list) and responses and isinstance(responses[0], list):
         responses = responses[0]
-    return str(responses)
+    return [str(text) for text in responses] if isinstance(responses, list) else [str(responses)]
 
 
-def _scored(own: Sample, signature: Mapping[str, str]) -> str:
-    """The part of an answer that was scored."""
+def _scored(own: Sample, signature: Mapping[str, str], number: int = 1) -> list[str]:
+    """The part of each answer that was scored; what is beyond the number is padding of ranks."""
     prompt = own["arguments"]["gen_args_0"]["arg_0"]
-    return scored_text(_first(own["resps"]), prompt, signature.get("thoughts", ""))
+    texts = _texts(own["resps"])[:number]
+    if len(texts) < number:
+        raise DataError(f"{len(texts)} of {number} answers")
+    return [scored_text(text, prompt, signature.get("thoughts", "")) for text in texts]
 
 
 def _samples_digest(docs: Sequence[Mapping[str, Any]]) -> str:
@@ -150,37 +162,43 @@ def _samples_digest(docs: Sequence[Mapping[str, Any]]) -> str:
 def _answers(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
     from lm_eval_ja.metrics import read_steps
 
-    if signature.get("repeats", "1") != "1":
-        raise OptionError(
-            "several samples of an answer (repeats) are not verified: its scores are taken as they stand"
-        )
+    repeats = int(signature.get("repeats", "1"))
     steps = read_steps(signature["norm"])
     for name in metrics:
         if name in METRICS:
             METRICS[name].require()
     known = [name for name in metrics if name in METRICS]
+    further = {name for metric in known for name in sample_metrics(metric, repeats)}
+    unknown = [name for name in metrics if name not in METRICS and name not in further]
+    over_all = {name for name in known if METRICS[name].per_item is None}
 
     def sample(own: Sample) -> Recomputed:
-        prediction = apply_steps(_scored(own, signature), steps)
+        predictions = [apply_steps(text, steps) for text in _scored(own, signature, repeats)]
         reference = gold(own["doc"]["output"])
-        logged: dict[str, Any] = {name: own[name] for name in metrics if name not in METRICS}
+        form = answer_form(own["doc"]["dataset"])
+        logged: dict[str, Any] = {name: own[name] for name in unknown}
         for name in known:
-            per_item = METRICS[name].on(answer_form(own["doc"]["dataset"]))
-            logged[name] = parse_number(prediction) if per_item is None else per_item(prediction, reference)
-        fields = {"filtered_resps": [prediction], "target": reference, "metrics": list(metrics)}
-        return Recomputed({**fields, **logged}, {**logged, "prediction": prediction, "gold": reference})
+            if name in over_all:
+                logged[name] = statistics.fmean(map(parse_number, predictions))
+            else:
+                logged |= sample_values(name, predictions, reference, form)
+        fields = {
+            "filtered_resps": predictions if repeats == 1 else [predictions],
+            "target": reference,
+            "metrics": list(metrics),
+        }
+        return Recomputed({**fields, **logged}, {**logged, "predictions": predictions, "gold": reference})
 
     def scores(items: Sequence[Mapping[str, Any]]) -> Scores:
         entry: Scores = {}
         for name in metrics:
-            if name in METRICS and METRICS[name].per_item is None:
-                own = METRICS[name].score([i["prediction"] for i in items], [i["gold"] for i in items])
+            if name in over_all:
+                own = sample_score(name, [i["predictions"] for i in items], [i["gold"] for i in items])
                 entry |= {f"{name},none": own, f"{name}_stderr,none": "N/A"}
             else:
                 entry |= mean_and_error(name, [item[name] for item in items])
         return entry
 
-    unknown = [name for name in metrics if name not in METRICS]
     return Kind(
         sample,
         scores,
@@ -198,7 +216,7 @@ def _instructions(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
     def sample(own: Sample) -> Recomputed:
         given = instructions_of(own["doc"]["output"])
         instructions = parse_instructions([each["id"] for each in given], [each["kwargs"] for each in given])
-        verdicts = evaluate(instructions, _scored(own, signature))
+        verdicts = evaluate(instructions, _scored(own, signature)[0])
         logged = values(verdicts)
         fields = {
             "filtered_resps": [json.dumps([vars(verdict) for verdict in verdicts])],

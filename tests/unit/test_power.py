@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lm_eval_ja.analysis import (
 from lm_eval_ja.cli import main
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import load_protocol, protocol_names
+from lm_eval_ja.results import Sample
 from tests.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run, whole_run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
@@ -110,7 +112,7 @@ def test_what_is_not_significant_says_how_many_times_the_questions_show_it():
     new = [1.0] * 52 + [0.0] * 6 + [1.0] * 6 + [0.0] * 36
     own = mc(compare_runs(*two(old, new)))
     assert own.p > 0.05
-    assert own.times_judgings is None
+    assert own.times_repeats is None
     times = math.ceil(own.times_questions)
     more = mc(compare_runs(*two(old * times, new * times)))  # as large as it looked
     assert more.low > 0
@@ -137,9 +139,9 @@ def test_more_judgings_help_where_the_judge_is_the_noise():
     comparison = compare_runs(rated("old", rng, 0, 2.5, 2), rated("new", rng, 0.25, 2.5, 2))
     own = next(own for own in comparison.differences if own.name.label == "AVG_mtbench")
     assert own.p > 0.05
-    assert 1 < own.times_judgings < 3 * own.times_questions  # all of the spread is the judge's own
+    assert 1 < own.times_repeats < 3 * own.times_questions  # all of the spread is the judge's own
     once = compare_runs(rated("old", rng, 0, 2.5, 1), rated("new", rng, 0.25, 2.5, 1))
-    assert next(own for own in once.differences if own.name.label == "AVG_mtbench").times_judgings is None
+    assert next(own for own in once.differences if own.name.label == "AVG_mtbench").times_repeats is None
 
 
 def test_judgings_alone_never_do_where_the_questions_are_the_noise():
@@ -148,9 +150,24 @@ def test_judgings_alone_never_do_where_the_questions_are_the_noise():
         name: [[[5 + (-1) ** n, 5.1 + (-1) ** n], [5.0, 5.1]] for n in range(10)] for name in CATEGORIES
     }
     comparison = compare_runs(run("old", [mtbench_task(flat)]), run("new", [mtbench_task(spread)]))
-    assert (
-        next(own for own in comparison.differences if own.name.label == "coding").times_judgings == math.inf
-    )
+    assert next(own for own in comparison.differences if own.name.label == "coding").times_repeats == math.inf
+
+
+def test_more_samples_help_where_the_sampling_is_the_noise():
+    """Both models are right half of the time on every question: only sampling tells them apart."""
+
+    def sampled(key, seed, right):
+        rng = np.random.default_rng(seed)
+        scores = (rng.random((100, 4)) < right).astype(float)
+        made = jaster_task("jcommonsenseqa", scores.mean(axis=1).tolist())
+        answers = [tuple(Sample("", "", score) for score in row) for row in scores.tolist()]
+        own = [replace(q, samples=answer) for q, answer in zip(made.questions, answers, strict=True)]
+        return run(key, [replace(made, questions=tuple(own))])
+
+    own = mc(compare_runs(sampled("old", 1, 0.5), sampled("new", 2, 0.53)))
+    assert own.p > 0.05
+    assert own.times_repeats is not None
+    assert own.times_questions < own.times_repeats * 2  # nearly all of the spread is the sampling's
 
 
 # ------------------------------------------------------------------------------------------------- the commands
