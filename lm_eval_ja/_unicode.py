@@ -22,7 +22,7 @@ def well_formed(text: str) -> str:
 def shown(value: object) -> str:
     """How a value stands in an error: as Python writes it, but no longer than anybody reads.
 
-    >>> shown("x" * 300)[-20:]
+    >>> shown("x" * 300)[-19:]
     'x… (302 characters)'
     """
     try:

@@ -45,7 +45,9 @@ class Call:
     time: float  # time.monotonic()
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: dict[str, Any]  # empty if it is no JSON
+    method: str = "POST"
+    raw: bytes = b""
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -257,7 +259,9 @@ class JudgeServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         arrived = time.monotonic()
-        call = Call(len(self.calls) + 1, arrived, request.split(" ")[1], headers, json.loads(body or b"{}"))
+        method, path, _ = request.split(" ")
+        data = json.loads(body or b"{}") if "multipart" not in headers.get("content-type", "") else {}
+        call = Call(len(self.calls) + 1, arrived, path, headers, data, method, body)
         self.calls.append(call)
         self._open += 1
         self.most_at_once = max(self.most_at_once, self._open)

@@ -43,6 +43,39 @@ def complete(call: Call) -> Answer:
     return Answer(body=json.dumps(body).encode())
 
 
+THOUGHT = "まず問題を読みます。\n\nneutral かもしれません。\n\nいいえ、よく考えると、"
+"""What a reasoning model thinks: blank lines, and an answer that it takes back."""
+
+
+def think(call: Call, *, parser: bool = False, opened: bool = False) -> Answer:
+    """A reasoning model: thoughts with blank lines, then the default script's answer; one prompt in four without end.
+
+    It stops at stop strings, within thoughts too, and within the thoughts of prompts without end at the token limit.
+
+    Args:
+        call: The request.
+        parser: Whether the server separates thoughts into ``reasoning_content``.
+        opened: Whether the template writes the opening tag.
+    """
+    answer = answer_to(prompt_of(call))
+    endless = thinks_for_ever(prompt_of(call))
+    if parser:
+        message = {"role": "assistant", "reasoning_content": THOUGHT, "content": None if endless else answer}
+        choice = {"index": 0, "message": message, "finish_reason": "length" if endless else "stop"}
+        return Answer(
+            body=json.dumps({"object": "chat.completion", "model": "m", "choices": [choice]}).encode()
+        )
+    text = ("" if opened else "<think>\n") + THOUGHT + ("" if endless else f"\n</think>\n\n{answer}")
+    for stop in call.body.get("stop") or ():
+        text = text.partition(stop)[0]
+    return say(text)
+
+
+def thinks_for_ever(prompt: str) -> bool:
+    """Whether `think` never comes to an end of a prompt."""
+    return int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 4 == 0
+
+
 class ModelServer(JudgeServer):
     """The server; see :class:`tests.judge_server.JudgeServer`."""
 

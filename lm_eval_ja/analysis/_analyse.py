@@ -7,7 +7,7 @@ from lm_eval_ja.analysis._failures import Failures, analyse
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import Leaderboard, make_leaderboards
 from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
-from lm_eval_ja.analysis._seeds import Spread, spreads
+from lm_eval_ja.analysis._seeds import SeedSpread, spreads
 from lm_eval_ja.analysis._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
 from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import Run, RunSet
@@ -42,7 +42,7 @@ class Analysis:
     lenient: Mapping[str, Mapping[str, float]]
     tokens: Mapping[str, Efficiency | str]
     sampling: Mapping[str, Mapping[str, SamplingError]]
-    spread: Mapping[str, Mapping[str, Spread]]
+    spread: Mapping[str, Mapping[str, SeedSpread]]
     seed: int
     resamples: int
 

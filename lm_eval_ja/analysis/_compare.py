@@ -5,35 +5,26 @@ the p-value asks how often a difference at least as large, either way, comes abo
 chance which run gave which answer. It is seeded.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from lm_eval_ja.analysis._intervals import (
-    RATING_SCALE,
-    Leaf,
-    mean_array,
-    stack,
-    tree_intervals,
-)
+from lm_eval_ja.analysis._differences import Paired, pair_runs
+from lm_eval_ja.analysis._intervals import RATING_SCALE, Interval, mean_array, stack
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, run_columns, run_protocols
-from lm_eval_ja.analysis._leaf_intervals import Moments, difference_margins, difference_moments
 from lm_eval_ja.analysis._lenient import right_or_wrong
-from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
-from lm_eval_ja.analysis._resampling import (
-    Floats,
-    holm,
-    sign_flips,
-    turn_sums,
-    two_sided_p,
-)
-from lm_eval_ja.errors import DataError
-from lm_eval_ja.protocols import mean_number
+from lm_eval_ja.analysis._pairing import Pair
+from lm_eval_ja.analysis._power import times_the_questions
+from lm_eval_ja.analysis._resampling import Floats, holm, sign_flips, turn_sums, two_sided_p
 from lm_eval_ja.results import Question, Run
 
 Kind = Literal["right_to_wrong", "wrong_to_right", "worse", "better"]
 
 _SAME = 1e-9
+
+SIGNIFICANT = 0.05
+"""A p-value below it makes a difference significant."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +43,11 @@ class Difference:
         questions: Questions compared.
         better: Of those, how many the second run answered better.
         worse: How many the first run did.
+        times_questions: For a difference that is not significant (p of 0.05 or more): how many times the questions
+            would show it with a chance of 80 %, if it is as large as it looks. None where it is significant or 0, or
+            where so few questions tell nothing of their spread.
+        times_judgings: The same with more judgings of every answer and no more questions; infinite where no number of
+            them would do. None where the judge's part is not known (one judging per answer) or there is no judge.
     """
 
     name: Column
@@ -65,6 +61,8 @@ class Difference:
     questions: int
     better: int
     worse: int
+    times_questions: float | None = None
+    times_judgings: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,63 +134,44 @@ def compare_runs(a: Run, b: Run, *, permutations: int = 10_000, seed: int = 0) -
         OptionError: The runs have no task in common, or the same task with other questions, references or metric.
         DataError: Samples are missing, or no question was answered by both.
     """
-    common = [(a.tasks[name], b.tasks[name]) for name in a.tasks if name in b.tasks]
-    refuse(a, b, common)
-    warnings = find_warnings(a, b, common)
-    pairs = make_pairs(common)
-    if not pairs:
-        raise DataError(
-            f"{a.key} and {b.key} have no question in common that both have a score for: run both on the same split "
-            "with --log_samples, with the same or no --limit, and have MT-Bench's answers judged"
-        )
-    warnings += unscored(common, pairs)
-    compared = replace(a, tasks={own.task: only_compared(own, pairs) for own, _ in common})
+    paired = pair_runs(a, b)
     return Comparison(
         a=a.key,
         b=b.key,
-        differences=_differences(compared, pairs, permutations=permutations, seed=seed),
-        changes=_changes(pairs),
-        warnings=tuple(warnings),
+        differences=_differences(paired, permutations=permutations, seed=seed),
+        changes=_changes(paired.pairs),
+        warnings=paired.warnings,
         permutations=permutations,
         seed=seed,
     )
 
 
-def _differences(
-    run: Run,
-    pairs: Sequence[Pair],
-    *,
-    permutations: int,
-    seed: int,
-) -> tuple[Difference, ...]:
-    a = evaluate_trees(run, {pair.a.name.name: pair.a.mean for pair in pairs}, mean_number)
-    b = evaluate_trees(run, {pair.b.name.name: pair.b.mean for pair in pairs}, mean_number)
-    known: dict[str, tuple[Leaf, Moments | None]] = {}
+def _differences(paired: Paired, *, permutations: int, seed: int) -> tuple[Difference, ...]:
+    run, a, b, apart = paired.run, paired.a, paired.b, paired.differences
     flipped: dict[str, Floats] = {}
     counts: dict[str, tuple[int, int, int]] = {}
-    for pair in pairs:
+    for pair in paired.pairs:
         leaf = pair.a.name.name
-        values = stack([pair.a.values, pair.b.values])
-        sums, turns = turn_sums(values)
+        sums, turns = turn_sums(stack([pair.a.values, pair.b.values]))
         change = sums[1] - sums[0]
         flipped[leaf] = sign_flips(
             change, turns[0], permutations=permutations, seed=seed, name=pair.questions
         )
-        enough = len(change) >= 2  # noqa: PLR2004  # no spread without two
-        known[leaf] = pair.a, difference_moments(sums[0], sums[1], pair.a.scale, turns[0]) if enough else None
         counts[leaf] = (len(change), int((change > _SAME).sum()), int((change < -_SAME).sum()))
-    apart = {name: b[name] - value for name, value in a.items() if name in b}
-    intervals = tree_intervals(run, known, apart, difference_margins, differences=True)
+    intervals = paired.intervals()
     flipped = evaluate_trees(run, flipped, mean_array)
     for node in {node.name: node for protocol in run_protocols(run) for node in protocol.nodes()}.values():
         below = [counts[leaf.name] for leaf in node.leaves() if leaf.name in counts]
         counts[node.name] = tuple(map(sum, zip(*below, strict=True))) if below else (0, 0, 0)  # type: ignore[assignment]  # three sums
+    judged = paired.judge_variances()
     found = []
     for name in run_columns(run):
         key = name.name
         there = key in a and key in b
         interval = intervals.get(key)
         number, better, worse = counts.get(key, (0, 0, 0))
+        p = two_sided_p(apart[key], flipped[key]) if there else None
+        more = _more(interval, judged.get(key)) if p is not None and p >= SIGNIFICANT else (None, None)
         found.append(
             Difference(
                 name=name,
@@ -201,14 +180,31 @@ def _differences(
                 difference=apart[key] if there else None,
                 low=interval.low if interval else None,
                 high=interval.high if interval else None,
-                p=two_sided_p(apart[key], flipped[key]) if there else None,
+                p=p,
                 p_holm=None,
                 questions=number,
                 better=better,
                 worse=worse,
+                times_questions=more[0],
+                times_judgings=more[1],
             )
         )
     return _adjusted(found)
+
+
+def _more(interval: Interval | None, judged: float | None) -> tuple[float | None, float | None]:
+    """How many times the questions, or the judgings, would show a difference; see `Difference`."""
+    if interval is None or abs(interval.value) <= _SAME:
+        return None, None
+    questions = times_the_questions(interval.stderr, interval.value)
+    if questions <= 1:  # so few questions, or so much alike, that their spread says nothing
+        return None, None
+    if not judged:
+        return questions, None
+    whole = interval.stderr**2
+    # What the judge adds must fall until the whole is 1 / questions of what it is.
+    left = whole / questions - (whole - judged)
+    return questions, judged / left if left > 0 else math.inf
 
 
 def _adjusted(differences: Sequence[Difference]) -> tuple[Difference, ...]:

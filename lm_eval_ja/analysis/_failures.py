@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
-from lm_eval_ja.analysis._lenient import THINK_END, read_leniently, right_or_wrong, visible
+from lm_eval_ja.analysis._lenient import read_leniently, right_or_wrong, visible
 from lm_eval_ja.analysis._samples import each_question, each_sample, most_frequent
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.judge.mtbench import UNANSWERED_REASON
 from lm_eval_ja.metrics import EXTRACTIONS, METRICS, apply_steps, nfkc, read_steps
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
+from lm_eval_ja.thoughts import AS_FOUND, Reading, State, read_logged
 
 PARTLY = 0.5
 """From this score on an answer measured by overlap (char_f1, set_f1) counts as partly right."""
 
 GAIN = 0.1
 """By how much forgiving the form must raise an overlap score for the form to be what failed."""
-
-_THINK_START = "<think>"
 
 
 class Outcome(str, Enum):
@@ -46,6 +46,8 @@ class Outcome(str, Enum):
     """MT-Bench: both turns answered and rated."""
     UNSCORED = "unscored"
     """There is no score."""
+    THINKING = "thinking"
+    """No answer: the model ran out of tokens while thinking."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Finding:
 
     Attributes:
         outcome: Its class.
-        lenient: Score if the form were forgiven, never below the score; None for MT-Bench and unscored.
+        lenient: Score if the form were forgiven, never below the score; None for MT-Bench, M-IFEval and unscored.
         form: Whether the prediction has the form asked for; None where the dataset defines none.
     """
 
@@ -71,7 +73,7 @@ class Failures:
         dataset: The dataset.
         counts: Number of answers by outcome: of questions, or of samples where there are several of each.
         score: Mean score; None if nothing is scored.
-        lenient: Mean score if the form were forgiven; None for MT-Bench.
+        lenient: Mean score if the form were forgiven; None for MT-Bench and M-IFEval.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
         findings: What was found about each question, in the order of ``TaskResult.questions``.
     """
@@ -135,12 +137,16 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
             count_tokens([_generated(question)[turn] for question in task.questions]) for turn in _turns(task)
         ]
         tokens = [max(both) for both in zip(*numbers, strict=True)]
-    steps = _steps(task)
+    steps, thoughts = _steps(task), task.signature.get("thoughts", "")
     findings = tuple(
-        _mtbench(question, number) if question.turns else _answer(question, steps, number)
+        _mtbench(question, number)
+        if question.turns
+        else _answer(question, read_logged(question.output, question.prompt, thoughts), steps, number)
         for question, number in zip(task.questions, tokens, strict=True)
     )
     scored = [q.score for q in task.questions if q.score is not None]
+    if any(q.parts for q in task.questions):  # they count, not the prompts
+        scored = [part.value for q in task.questions for part in q.parts]
     lenient = [finding.lenient for finding in findings if finding.lenient is not None]
     forms = [finding.form for finding in findings if finding.form is not None]
     return Failures(
@@ -151,6 +157,21 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
         compliance=fmean(forms) if forms else None,
         findings=findings,
     )
+
+
+def failed_parts(task: TaskResult) -> dict[str, tuple[int, int]]:
+    """How many of a task's parts (M-IFEval's instructions) are wrong, and of how many, by what they ask for.
+
+    Returns:
+        Numbers by the part's name, sorted; empty for tasks whose questions have no parts.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for part in sorted(
+        (part for question in task.questions for part in question.parts), key=lambda part: part.name
+    ):
+        wrong, total = found.get(part.name, (0, 0))
+        found[part.name] = wrong + (part.value < 1), total + 1
+    return found
 
 
 def _steps(task: TaskResult) -> tuple[str, ...] | None:
@@ -172,12 +193,15 @@ def _generated(question: Question) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------- one answer
 
 
-def _answer(question: Question, steps: Sequence[str] | None, tokens: int | None) -> Finding:
+def _answer(question: Question, reading: Reading, steps: Sequence[str] | None, tokens: int | None) -> Finding:
     form = format_ok(question.dataset, question.prediction)
+    if reading.state is State.UNFINISHED and (question.score or 0.0) < _best(question.metric):
+        return Finding(Outcome.THINKING, question.score, form)
     if question.score is None:
         return Finding(Outcome.UNSCORED, None, form)
-    lenient = max(question.score, _lenient_score(question, steps))
-    return Finding(_outcome(question, lenient, tokens), lenient, form)
+    lenient = max(question.score, _lenient_score(question, reading.answer, steps))
+    # Of instructions, each followed or not, there is nothing to forgive.
+    return Finding(_outcome(question, lenient, tokens), None if question.parts else lenient, form)
 
 
 def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:  # noqa: PLR0911  # one per class
@@ -191,7 +215,7 @@ def _outcome(question: Question, lenient: float, tokens: int | None) -> Outcome:
     if lenient >= (PARTLY if overlap else 1.0) and lenient - score >= GAIN:
         return Outcome.FORMAT_ERROR
     if not question.prediction.strip():
-        return Outcome.TRUNCATED if _open_thought(question.output) else Outcome.EMPTY
+        return Outcome.EMPTY
     if is_cut(question, tokens):
         return Outcome.TRUNCATED
     if other_language(
@@ -206,8 +230,8 @@ def _best(metric: str) -> float:
     return METRICS[metric].scale[1] if metric in METRICS else 1.0
 
 
-def _lenient_score(question: Question, steps: Sequence[str] | None) -> float:
-    reading = read_leniently(question.dataset, question.metric, question.output)
+def _lenient_score(question: Question, answer: str, steps: Sequence[str] | None) -> float:
+    reading = read_leniently(question.dataset, question.metric, answer)
     metric = METRICS.get(question.metric)
     if reading is None or metric is None or metric.per_item is None:
         return 0.0
@@ -218,21 +242,15 @@ def _lenient_score(question: Question, steps: Sequence[str] | None) -> float:
     return metric.per_item(reading, question.gold)
 
 
-def _open_thought(output: str) -> bool:
-    return _THINK_START in output and THINK_END not in output
-
-
 def is_cut(question: Question, tokens: int | None) -> bool:
     """Whether an answer was cut off at the token limit.
 
     A wrong answer out of a closed set is whole, and not cut. With the number of tokens: it reaches the limit. Without,
-    by signs in the text, and only if the text is long enough (a token is a byte or more): a thought that was begun and
-    not ended; a beginning of the gold answer, for datasets with a closed set of answers; a last line that alone lacks
-    the form that all lines before it have.
+    by signs in the text, and only if the text is long enough (a token is a byte or more): a beginning of the gold
+    answer, for datasets with a closed set of answers; a last line that alone lacks the form that all lines before it
+    have.
     """
     limit, output = question.max_tokens, question.output
-    if _open_thought(output):
-        return True
     if right_or_wrong(question.metric) and format_ok(question.dataset, question.prediction):
         return False
     if tokens is not None and limit is not None:
@@ -259,8 +277,10 @@ _LONG = 20
 def _mtbench(question: Question, tokens: int | None) -> Finding:
     turns = question.turns
     outcome = Outcome.RATED
-    if any(not turn.answer.strip() for turn in turns):
-        outcome = Outcome.TRUNCATED if any(_open_thought(turn.raw) for turn in turns) else Outcome.EMPTY
+    if any((turn.reason or "").startswith(UNANSWERED_REASON) or _unfinished(turn) for turn in turns):
+        outcome = Outcome.THINKING
+    elif any(not turn.answer.strip() for turn in turns):
+        outcome = Outcome.EMPTY
     elif any(turn.rating is None for turn in turns):
         outcome = Outcome.UNSCORED
     elif any(_turn_cut(turn) for turn in turns) or (
@@ -273,7 +293,11 @@ def _mtbench(question: Question, tokens: int | None) -> Finding:
 
 
 def _turn_cut(turn: Turn) -> bool:
-    return turn.raw.count("```") % 2 == 1 or _open_thought(turn.raw)
+    return turn.raw.count("```") % 2 == 1
+
+
+def _unfinished(turn: Turn) -> bool:
+    return AS_FOUND.read(turn.raw).state is State.UNFINISHED
 
 
 def _not_japanese(turn: Turn) -> bool:

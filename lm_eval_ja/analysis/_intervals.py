@@ -14,13 +14,12 @@ import numpy as np
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, make_leaderboards, run_columns
 from lm_eval_ja.analysis._leaf_intervals import (
     LEVEL,
-    METRIC,
-    RATING,
     Moments,
     Scale,
     combine,
     freedom,
     moments,
+    scale_of,
     score_margins,
     sum_of_squares,
 )
@@ -147,9 +146,7 @@ class Leaf:
     @property
     def scale(self) -> Scale:
         """What a question can score."""
-        if self.name.scale == RATING.best:
-            return RATING
-        return METRIC if self.name.scale == METRIC.best else Scale(0.0, self.name.scale, jump=1.0)
+        return scale_of(self.name.scale)
 
     @property
     def turns(self) -> tuple[Floats, Floats]:
@@ -202,6 +199,8 @@ def bootstrap_intervals(
 def run_leaves(run: Run) -> dict[str, Leaf]:
     """Per-question values of every dataset and MT-Bench category of a run, by the score's name.
 
+    A question of several parts (M-IFEval's instructions) counts by their number, and is drawn as a whole.
+
     Left out, so that nothing built on them has an interval, are datasets of which a question asked was not logged,
     whose mean is not what the results say, that have a question without score, or whose metric exists over all
     questions only (correlations). MT-Bench's unscored turns are left out of the mean, as in the score itself.
@@ -213,7 +212,7 @@ def run_leaves(run: Run) -> dict[str, Leaf]:
         for name, questions in task_questions(task):
             leaf = make_leaf(name, questions)
             reported = task.values.get(leaf.questions[0].category if task.is_mtbench else task.metric)
-            whole = task.is_mtbench or np.isfinite(leaf.values).all()
+            whole = task.is_mtbench or np.isfinite(leaf.values).any(axis=(-1, -2)).all()
             if reported is not None and whole and math.isclose(leaf.mean, reported, abs_tol=_AGREES):
                 leaves[name.name] = leaf
     return leaves
@@ -236,8 +235,10 @@ def task_questions(task: TaskResult) -> list[tuple[Column, list[Question]]]:
         return []
     scale = 1.0 if metric is None else metric.scale[1]
     rules = find_rules(task.task)
-    other = rules is not None and rules.metric != task.metric
-    name = f"{task.task}_{task.metric}" if other else task.task
+    other = (rules is not None and rules.metric != task.metric) or any(q.parts for q in task.questions)
+    name = (
+        f"{task.task}_{task.metric}" if other else task.task
+    )  # a leaf's name where a task's metrics are leaves
     return [(Column(name, task.dataset, "dataset", scale), list(task.questions))]
 
 
@@ -264,7 +265,9 @@ def in_order(task: TaskResult) -> bool:
 
 
 def _ratings(question: Question) -> list[list[float]]:
-    """Values of each turn: one per judging, or the one that there is."""
+    """Values of each turn, or of each part: one per judging, or the one that there is."""
+    if question.parts:
+        return [[part.value] for part in question.parts]
     if not question.turns:
         return [[] if question.score is None else [question.score]]
     ratings = []

@@ -34,9 +34,9 @@ T = TypeVar("T", bound=Scalable)
 RANKED: tuple[Level, ...] = ("overall", "average")
 """Levels of the scores that runs are ranked by."""
 
-_OWN_TO_MODEL = ("version", "backend", "bos")
+_OWN_TO_MODEL = ("version", "backend", "template", "bos")
 """Signature fields that don't separate runs: the package's version (the task's own version counts instead), what the
-model ran on, and its own beginning-of-sequence token."""
+model ran on, arguments of its own chat template, and its own beginning-of-sequence token."""
 
 _SEED = re.compile(r"(?<=[:,])seed=[^,]*,?")
 _LIMITED = re.compile(r"(?P<asked>\d+)(?:of(?P<all>\d+))?")
@@ -346,14 +346,15 @@ def is_shown(part: Node | Leaf, tasks: Collection[str]) -> bool:
 
 def _outside(protocol: Protocol, runs: Sequence[Run]) -> Iterator[Column]:
     """Datasets in no average, and other metrics of datasets whose own is missing (BLEU where COMET counts)."""
-    leaves = {leaf.task: leaf for leaf in protocol.leaves()}
+    leaves = {(leaf.task, leaf.metric) for leaf in protocol.leaves()}
+    in_trees = {leaf.task for leaf in protocol.leaves() if not leaf.given}
     for name, rules in protocol.tasks.items():
         for run in runs:
             metric = run.tasks[name].metric if name in run.tasks else None
-            if metric is None or (name in leaves and leaves[name].metric == metric):
+            if metric is None or (name, metric) in leaves:
                 continue
             scale = METRICS[metric].scale[1] if metric in METRICS else 1.0
-            if name in leaves:
+            if name in in_trees:
                 yield Column(f"{name}_{metric}", f"{rules.dataset} ({metric})", "dataset", scale)
             else:
                 yield Column(name, rules.dataset, "dataset", scale)
@@ -408,10 +409,17 @@ def evaluate_trees(run: Run, leaves: Mapping[str, T], mean: Mean[T]) -> dict[str
     Returns:
         Values of leaves and means, by name; what is missing is not among them.
     """
-    found: dict[str, T] = dict(leaves)
-    for protocol in run_protocols(run):
+    protocols = run_protocols(run)
+    every = [leaf for protocol in protocols for leaf in protocol.leaves()]
+    sources = {(leaf.task, leaf.metric): leaves[leaf.name] for leaf in every if leaf.name in leaves}
+    # A score that is a leaf of several protocols has a name in each.
+    known = {
+        leaf.name: sources[leaf.task, leaf.metric] for leaf in every if (leaf.task, leaf.metric) in sources
+    }
+    found: dict[str, T] = {**known, **leaves}
+    for protocol in protocols:
         for root in protocol.scores:
-            values = evaluate(root, leaves, mean)
+            values = evaluate(root, {**known, **leaves}, mean)
             found |= {name: value for name, value in values.items() if not isinstance(value, Missing)}
     return found
 

@@ -56,6 +56,13 @@ METRIC = Scale(0.0, 1.0, jump=1.0)
 RATING = Scale(1.0, 10.0, jump=1.5 / 9)
 
 
+def scale_of(best: float) -> Scale:
+    """What questions of a score with this best value can score."""
+    if best == RATING.best:
+        return RATING
+    return METRIC if best == METRIC.best else Scale(0.0, best, jump=1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Moments:
     """What is known of a leaf, or of the difference of two runs in it.

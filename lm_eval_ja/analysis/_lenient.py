@@ -19,9 +19,7 @@ import re
 
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.metrics import METRICS, nfkc
-
-THINK_END = "</think>"
-"""Tag that ends a reasoning model's thoughts."""
+from lm_eval_ja.thoughts import AS_FOUND
 
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|[-+]?\d+(?:,\d{3})*(?:\.\d+)?")
 _NEGATION = re.compile(r"\b(?:not|neither|nor)\b|n't\b|ではな|じゃな|でない", re.IGNORECASE)
@@ -53,7 +51,7 @@ _COPULAS = ("です", "である", "でした", "だ")
 
 def visible(output: str) -> str:
     """The output without a reasoning model's thoughts."""
-    return output.rpartition(THINK_END)[2]
+    return AS_FOUND.read(output).answer
 
 
 def right_or_wrong(metric: str) -> bool:

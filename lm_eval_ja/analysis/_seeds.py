@@ -13,7 +13,7 @@ _TWO = 2
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedSpread:
     """A score of several runs that differ only in the seed.
 
     Attributes:
@@ -78,7 +78,7 @@ def join_seeds(runs: RunSet) -> RunSet:
     return RunSet(tuple(sorted(joined, key=lambda run: run.key)), tuple(problems))
 
 
-def spreads(run: Run) -> dict[str, Spread]:
+def spreads(run: Run) -> dict[str, SeedSpread]:
     """How the scores of a joined run's members spread, by the score's name; nothing for other runs."""
     found: dict[str, list[tuple[str, float]]] = {}
     for member in run.members:
@@ -90,7 +90,7 @@ def spreads(run: Run) -> dict[str, Spread]:
         }
         for name, score in scores.items():
             found.setdefault(name, []).append((member.seed, score.value))
-    return {name: Spread(tuple(values)) for name, values in found.items()}
+    return {name: SeedSpread(tuple(values)) for name, values in found.items()}
 
 
 # ------------------------------------------------------------------------------------------------ joining

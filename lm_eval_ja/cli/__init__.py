@@ -11,12 +11,16 @@ from lm_eval_ja.cli import (
     _compare,
     _doctor,
     _export_tuning,
+    _gate,
     _judge,
     _make_tasks,
+    _power,
     _prepare,
     _prompts,
+    _publish,
     _report,
     _rescore,
+    _run_config,
     _tasks_path,
     _verify,
 )
@@ -29,8 +33,8 @@ The evaluation itself is the harness's own command; nothing here has to be run b
 
   lm_eval --model hf --model_args pretrained=MODEL --tasks nejumi_jaster --output_path out --log_samples
 
-The commands below prepare data ahead of time (and for machines without internet), write prompts for engines
-that the harness doesn't drive, and find out what is wrong when something is."""
+The commands below prepare data and config files ahead of time (and for machines without internet), write prompts
+for engines that the harness doesn't drive, show and compare results, and diagnose problems."""
 
 _EPILOG = """\
 environment:
@@ -54,12 +58,16 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in (
         _prepare,
+        _run_config,
         _prompts,
         _judge,
         _report,
         _compare,
+        _power,
+        _gate,
         _rescore,
         _verify,
+        _publish,
         _export_tuning,
         _doctor,
         _make_tasks,

@@ -1,5 +1,6 @@
 """Whether gold answers fit into the protocol's token limits, for ``lm-eval-ja doctor --tokenizer``."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,9 @@ def report_budgets(tokenizer_name: str, tasks: str, metadata: str | Sequence[str
     tokenizer = load_tokenizer(tokenizer_name)
     rows = []
     capped = []
-    for name, task in load_tasks(tasks.split(","), metadata=parse_metadata(metadata)).items():
+    factor = 1
+    given = parse_metadata(metadata)
+    for name, task in load_tasks(tasks.split(","), metadata=given).items():
         if not hasattr(getattr(task, "block", None), "output_length"):
             raise OptionError(f"{name} has no gold answers with a token limit: name jaster tasks only")
         share, longest, ceiling = _budget(task, tokenizer)
@@ -32,7 +35,7 @@ def report_budgets(tokenizer_name: str, tasks: str, metadata: str | Sequence[str
         rows.append(
             (
                 task.block.dataset,
-                str(task.block.output_length),
+                str(_limit(task)),
                 str(longest),
                 f"{share:.1%}",
                 task.block.metrics[0],
@@ -41,14 +44,22 @@ def report_budgets(tokenizer_name: str, tasks: str, metadata: str | Sequence[str
         )
         if share:
             capped.append(task.block.dataset)
+            factor = max(factor, -(-longest // task.block.output_length))
     print_table(("dataset", "limit", "longest gold", "golds over limit", "metric", "best possible"), rows)
     if capped:
+        wanted = json.dumps({**given, "token_budget": f"x{factor}"}, ensure_ascii=False)
         print(
-            f"With this tokenizer right answers of {', '.join(capped)} are cut off. Published scores have the same "
-            "limit, in tokens of other tokenizers; to measure the model rather than the limit, run those tasks "
-            "with e.g. --gen_kwargs max_gen_toks=64 (the signature then says that the run deviates from the protocol)."
+            f"With this tokenizer correct answers of {', '.join(capped)} are truncated. Published scores have the same "
+            "limit, in tokens of other tokenizers. To measure the model rather than the limit, raise all limits (no "
+            "limit is lowered; the signature then says that the run deviates from the protocol):\n"
+            f"  lm_eval run … --tasks {tasks} --metadata '{wanted}'"
         )
     return 1 if capped else 0
+
+
+def _limit(task: Any) -> int:
+    """Most new tokens as the task asks."""
+    return int(task.config.generation_kwargs["max_gen_toks"])
 
 
 def _budget(task: Any, tokenizer: Any) -> tuple[float, int, float]:
@@ -61,9 +72,9 @@ def _budget(task: Any, tokenizer: Any) -> tuple[float, int, float]:
         ids = tokenizer.encode(doc["output"], add_special_tokens=False)
         lengths.append(len(ids))
         text = doc["output"]
-        if len(ids) > task.block.output_length:
-            text = tokenizer.decode(ids[: task.block.output_length], skip_special_tokens=True)
+        if len(ids) > _limit(task):
+            text = tokenizer.decode(ids[: _limit(task)], skip_special_tokens=True)
         predictions.append(apply_steps(text, task.block.normalization))
         golds.append(task.doc_to_target(doc))
-    over = sum(length > task.block.output_length for length in lengths)
+    over = sum(length > _limit(task) for length in lengths)
     return over / len(lengths), max(lengths), METRICS[task.block.metrics[0]].score(predictions, golds)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
     if args.changes < _ALL:
         raise OptionError(f"--changes is {args.changes}; it must be 0 or more, or {_ALL} for all")
-    (a, problems_a), (b, problems_b) = _load(args.a), _load(args.b)
+    (a, problems_a), (b, problems_b) = load_one(args.a), load_one(args.b)
     if a.key == b.key:
         a, b = replace(a, key=f"{a.key} ({args.a})"), replace(b, key=f"{b.key} ({args.b})")
     comparison = compare_runs(a, b, permutations=args.permutations, seed=args.seed)
@@ -111,7 +112,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(path: str) -> tuple["Run", list[str]]:
+def load_one(path: str) -> tuple["Run", list[str]]:
+    """Read the one run that a path holds, and what is wrong with its files.
+
+    Raises:
+        OptionError: There is no such path, or it holds several runs.
+        DataError: It holds no results.
+    """
     from lm_eval_ja.analysis import join_seeds
     from lm_eval_ja.results import read_runs
 
@@ -139,9 +146,31 @@ def _headline(comparison: "Comparison") -> str:
     told = (
         f"{'B' if top.difference > 0 else 'A'} is better, beyond what chance explains"
         if top.p is not None and top.p < _LESS_LIKELY_THAN and top.difference
-        else "no difference beyond what chance explains"
+        else f"no difference beyond what chance explains{_needed(top)}"
     )
     return f"{top.name.label}: B - A = {_signed(top)} {_interval(top)}, p = {_p(top.p)}: {told}"
+
+
+def _needed(own: "Difference") -> str:
+    """What it would take to show a difference."""
+    if own.times_questions is None:
+        return ""
+    times = own.times_questions
+    text = (
+        f". If it is as large as it looks, {as_times(times)} the questions ({times * own.questions:,.0f}) would show "
+        "it in 8 of 10 comparisons"
+    )
+    if own.times_judgings is not None:
+        alone = math.isfinite(own.times_judgings)
+        text += (
+            f", {as_times(own.times_judgings)} the judgings too" if alone else ", more judgings alone never"
+        )
+    return text
+
+
+def as_times(times: float) -> str:
+    """A factor in words, with as many digits as it deserves."""
+    return f"{times:,.1f} times" if times < 10 else f"{times:,.0f} times"  # noqa: PLR2004  # digits where they matter
 
 
 def _method(comparison: "Comparison") -> str:
@@ -149,6 +178,7 @@ def _method(comparison: "Comparison") -> str:
         "Differences are B - A on the questions that both have answered. 95 % intervals over questions "
         f"through the macro average; p two-sided, by {comparison.permutations:,} "
         "sign-flip permutations, not adjusted; p (Holm) adjusted for all averages, all categories or all datasets; "
+        "× questions: how many times the questions would show a difference of this size in 8 of 10 comparisons; "
         f"seed {comparison.seed}."
     )
 
@@ -159,7 +189,10 @@ def _tables(comparison: "Comparison", number: int) -> "list[Grid]":
     levels = [own.name.level for own in comparison.differences]
     numbers = (
         *(Field(name) for name in ("A", "B", "B - A", "95 % interval", "p", "p (Holm)")),
-        *(Field(name, spare=spare) for name, spare in (("questions", 1), ("B better", 2), ("A better", 3))),
+        *(
+            Field(name, spare=spare)
+            for name, spare in (("× questions", 4), ("questions", 1), ("B better", 2), ("A better", 3))
+        ),
     )
     scores = Grid(
         "Scores",
@@ -224,6 +257,7 @@ def _score_row(own: "Difference") -> tuple[str, ...]:
         return (
             label,
             *["–"] * 6,
+            "",
             *([str(own.questions), str(own.better), str(own.worse)] if own.questions else ["–"] * 3),
         )
     digits = _digits(own)
@@ -235,6 +269,7 @@ def _score_row(own: "Difference") -> tuple[str, ...]:
         _interval(own),
         _p(own.p),
         _p(own.p_holm),
+        "" if own.times_questions is None else as_times(own.times_questions).removesuffix(" times"),
         str(own.questions),
         str(own.better),
         str(own.worse),
@@ -312,7 +347,11 @@ def _as_data(comparison: "Comparison") -> dict[str, Any]:
         "seed": comparison.seed,
         "warnings": list(comparison.warnings),
         "scores": [
-            {**asdict(own.name), **{key: value for key, value in asdict(own).items() if key != "name"}}
+            {
+                **asdict(own.name),
+                **{key: value for key, value in asdict(own).items() if key != "name"},
+                "times_judgings": "never" if own.times_judgings == math.inf else own.times_judgings,
+            }
             for own in comparison.differences
         ],
         "changes": [

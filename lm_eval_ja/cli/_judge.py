@@ -2,11 +2,17 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.errors import OptionError
+
+if TYPE_CHECKING:
+    from lm_eval_ja.judge.options import JudgeOptions
+    from lm_eval_ja.rescoring import Rejudged
+    from lm_eval_ja.results import ResultsFile
 
 _DESCRIPTION = """\
 Judge MT-Bench answers that a run has saved (lm_eval ... --tasks nejumi_mtbench --log_samples), for the first time or
@@ -14,6 +20,12 @@ with another judge. No model is needed: generate on a machine without internet a
 
   lm_eval --model vllm ... --tasks nejumi --metadata '{"judge_model": "none"}' --output_path out --log_samples
   lm-eval-ja judge out/ --judge_model gpt-4
+
+At half price, within a day, through the batch APIs of OpenAI and Anthropic (give all commands the same options):
+
+  lm-eval-ja judge out/ --batch submit      # killed at any point and run again, it pays for nothing twice
+  lm-eval-ja judge out/ --batch status      # exit status 1 as long as there is something to wait for
+  lm-eval-ja judge out/ --batch collect     # saves the judgments, and writes the results once all have ended
 
 New results and samples are written beside the old ones, with a new date. Judgments are kept in one store for all runs:
 after an interruption the same command goes on where it stopped, and no judgment is paid for twice.
@@ -51,6 +63,9 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="--output_path of a run (every model below it is judged)")
+    parser.add_argument(
+        "--batch", choices=("submit", "status", "collect"), help="judge at half price through a batch API"
+    )
     for name, text in _HELP.items():
         if name in _SWITCHES:
             parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=text)
@@ -63,13 +78,15 @@ def run(args: argparse.Namespace) -> int:
     """Judge every model's newest run.
 
     Returns:
-        0 if every turn has a rating (or after a dry run), else 1.
+        0 if every turn has a rating (or after a dry run; with --batch submit or status, if there is nothing to wait for
+        or to do), else 1.
 
     Raises:
         OptionError: An option can't work.
         DataError: There are no saved answers.
         JudgeError: The judge can't be used.
     """
+    from lm_eval_ja.cli._judge_batch import collect, status, submit
     from lm_eval_ja.judge import plan, preflight
     from lm_eval_ja.judge.mtbench import store_path
     from lm_eval_ja.judge.options import JudgeOptions, parse_value
@@ -87,11 +104,22 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     plan([], options.config(), store_path())  # raises where the endpoint or the store can't be used
+    if args.batch == "submit":
+        return submit(runs, options, args.folder)
+    if args.batch == "status":
+        return status(runs, options)
+    if args.batch == "collect":
+        rejudged = collect(runs, options)
+        return 1 if rejudged is None else _show(zip(runs, rejudged, strict=True), options)
     if options.judge_preflight and not options.judge_dry_run:
         preflight(options.config())
+    return _show(((saved, rejudge(saved, options)) for saved in runs), options)
+
+
+def _show(judged_runs: Iterable[tuple["ResultsFile", "Rejudged"]], options: "JudgeOptions") -> int:
+    """Print each run as it has been judged; the exit status."""
     unscored = 0
-    for saved in runs:
-        judged = rejudge(saved, options)
+    for saved, judged in judged_runs:
         if judged.path is None:
             print(f"{saved.path}: nothing written: {judged.reason}")
             unscored += not options.judge_dry_run

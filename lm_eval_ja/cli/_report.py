@@ -123,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.export}: {', '.join(sorted(file.name for file in files))}", file=sys.stderr)
         if why:
             print(f"note: {visible(why)}", file=sys.stderr)
+    _note_thoughts(analysis)
     _print(args, analysis, facts, quiet=bool(args.output or args.export or settings))
     if settings:
         from lm_eval_ja.report import log_to_wandb
@@ -207,6 +208,21 @@ def _models(path: str | None, runs: "RunSet") -> "dict[str, Facts]":
     if unused:
         print(f"note: {visible(path)}: no run is called {visible(', '.join(unused))}", file=sys.stderr)
     return facts
+
+
+def _note_thoughts(analysis: "Analysis") -> None:
+    """Say how many answers never came because thoughts did not end."""
+    from lm_eval_ja.analysis import Outcome
+
+    for key, tasks in analysis.failures.items():
+        missing = sum(own.counts.get(Outcome.THINKING, 0) for own in tasks.values())
+        if missing:
+            answers = sum(len(own.findings) for own in tasks.values())
+            print(
+                f"note: {visible(key)} ran out of tokens while thinking in {missing} of {answers} answers, which count "
+                "as not given (docs/thoughts.md)",
+                file=sys.stderr,
+            )
 
 
 def _note_problems(runs: "RunSet") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lm_eval_ja.cli._prepare import print_table
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.protocols import load_protocol, protocol_names
+from lm_eval_ja.thoughts import SEPARATE, parse_thoughts
 
 if TYPE_CHECKING:
     from lm_eval_ja.rescoring import DatasetRescore, Rescored, RescoredMean
@@ -17,6 +18,7 @@ the rules changed. It takes no model and no judge: only results and samples of a
 
   lm-eval-ja rescore out/                         under the run's own protocol: must reproduce its scores
   lm-eval-ja rescore out/ --protocol llm_jp_eval  a neo run without neo's own normalization
+  lm-eval-ja rescore out/ --strip-thoughts        a run of a reasoning model whose thoughts were scored
   lm-eval-ja rescore out/ --metric comet_wmt22 --python comet-env/bin/python --write
 
 What was asked stays as it was (questions, shots, instructions, length limits): the table's notes say where another
@@ -53,6 +55,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--comet-batch-size", type=int, default=8, metavar="N", help="translations at a time (default: 8)"
     )
+    parser.add_argument(
+        "--strip-thoughts",
+        nargs="*",
+        metavar="TAG",
+        help="separate a reasoning model's thoughts from its answers first; with an opening and a closing tag, those",
+    )
     parser.add_argument("--write", action="store_true", help="write new results and samples beside the old")
     parser.set_defaults(run=run)
 
@@ -61,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Rescore every run that is found.
 
     Returns:
-        0, or 1 if a run's own protocol does not reproduce its scores.
+        0, or 1 if a run's own rules do not reproduce its scores.
 
     Raises:
         OptionError: An option can't work, or COMET is missing.
@@ -72,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
     from lm_eval_ja.results import read_runs
 
     comet = Comet(args.python, args.comet_model or MODEL, args.comet_batch_size)
+    thoughts = None
+    if args.strip_thoughts is not None:
+        thoughts = parse_thoughts(args.strip_thoughts or SEPARATE)
     runs = read_runs([args.folder])
     for problem in runs.problems:
         if problem.kind in {"older", "truncated", "duplicate", "unreadable"}:
@@ -79,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     wrong = False
     for found in runs.runs:
         try:
-            rescored = rescore(found, args.protocol, metrics=args.metric, comet=comet)
+            rescored = rescore(found, args.protocol, metrics=args.metric, comet=comet, thoughts=thoughts)
         except DataError as error:
             if len(runs.runs) == 1:
                 raise

@@ -16,6 +16,7 @@ from lm_eval_ja.judge._client import JudgeClient
 from lm_eval_ja.judge._clients import connect
 from lm_eval_ja.judge._config import Endpoint, JudgeConfig, judgment_keys
 from lm_eval_ja.judge._faults import CallError
+from lm_eval_ja.judge._ledger import Batch, Ledger
 from lm_eval_ja.judge._rating import assess, parse_rating
 from lm_eval_ja.judge._retry import Caller, ServiceDown, Stopped
 from lm_eval_ja.judge._store import JudgmentStore, Record
@@ -68,7 +69,7 @@ def survey(
             jobs[key].places.append(place)
             continue
         record = records.get(key)
-        judgment = _read(record, config) if record else None
+        judgment = read_record(record, config) if record else None
         if judgment is not None and judgment.rating is not None:
             results[place] = judgment
         else:
@@ -76,7 +77,7 @@ def survey(
     return Survey(results, list(jobs.values()))
 
 
-def _read(record: Record, config: JudgeConfig) -> Judgment:
+def read_record(record: Record, config: JudgeConfig) -> Judgment:
     """A saved judgment, under the present reading of ratings."""
     text, finish_reason = record.text, record.finish_reason
     if config.strict and record.first_text is not None:  # the reference asks once
@@ -94,6 +95,35 @@ def _read(record: Record, config: JudgeConfig) -> Judgment:
         repeat=record.repeat,
         cached=True,
         adaptations=record.adaptations,
+    )
+
+
+def record_of(
+    job: Job,
+    replies: Sequence["Reply"],
+    config: JudgeConfig,
+    endpoint: Endpoint,
+    adaptations: tuple[str, ...],
+) -> Record:
+    """What is saved of all replies that were paid for."""
+    last = replies[-1]
+    first_text = replies[0].text if len(replies) > 1 else None
+    if job.earlier is not None:
+        first_text = job.earlier.text if job.earlier.first_text is None else job.earlier.first_text
+    return Record(
+        key=job.key,
+        model=config.model,
+        served_model=last.served_model,
+        base_url=endpoint.url,
+        repeat=job.repeat,
+        text=last.text,
+        finish_reason=last.finish_reason,
+        rating=parse_rating(last.text),
+        first_text=first_text,
+        prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+        completion_tokens=sum(reply.completion_tokens for reply in replies),
+        latency=round(last.latency, 3),
+        adaptations=adaptations,
     )
 
 
@@ -173,7 +203,15 @@ class Engine:
         try:
             with self._store.claim([job.key for job in jobs]) as claim:
                 pause = max(_LOOK_AGAIN, 10 * (time.monotonic() - begun))  # reading may take long, too
-                left = [job for job in jobs if not self._take(job, claim.records.get(job.key))]
+                # After the claim: whoever submits a batch writes it down while claiming what is in it.
+                held = Ledger(self._store.path).held()
+                left = [
+                    job
+                    for job in jobs
+                    if not (
+                        self._take(job, claim.records.get(job.key)) or self._leave(job, held.get(job.key))
+                    )
+                ]
                 others = [job for job in left if job.key not in claim.keys]
                 self._get([job for job in left if job.key in claim.keys], client, caller)
         except JudgeError as exc:
@@ -194,11 +232,20 @@ class Engine:
         """Use what another run has saved since the survey, if it did and it has a rating."""
         if record is None or record == job.earlier:
             return False
-        judgment = _read(record, self._config)
+        judgment = read_record(record, self._config)
         if judgment.rating is None:
             job.earlier = record
             return False
         self._put(job, judgment)
+        self._bar.update(len(job.places))
+        return True
+
+    def _leave(self, job: Job, batch: Batch | None) -> bool:
+        """Leave a judgment to the batch that asks for it, if one does: it is paid for."""
+        if batch is None:
+            return False
+        reason = f"not judged: asked for in batch {batch.name}; collect it with `lm-eval-ja judge … --batch collect`"
+        self._put(job, Judgment(None, reason, "", self._config.model, repeat=job.repeat))
         self._bar.update(len(job.places))
         return True
 
@@ -303,27 +350,9 @@ class Engine:
             )
             if rating is not None:
                 break
-        last = replies[-1]
-        first_text = replies[0].text if len(replies) > 1 else None
-        if job.earlier is not None:
-            first_text = job.earlier.text if job.earlier.first_text is None else job.earlier.first_text
-        record = Record(
-            key=job.key,
-            model=config.model,
-            served_model=last.served_model,
-            base_url=self._endpoint.url,
-            repeat=job.repeat,
-            text=last.text,
-            finish_reason=last.finish_reason,
-            rating=parse_rating(last.text),
-            first_text=first_text,
-            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-            completion_tokens=sum(reply.completion_tokens for reply in replies),
-            latency=round(last.latency, 3),
-            adaptations=client.adaptations,
-        )
+        record = record_of(job, replies, config, self._endpoint, client.adaptations)
         return record, replace(
-            _read(record, config), rating=rating, reason=reason, text=last.text, cached=False
+            read_record(record, config), rating=rating, reason=reason, text=record.text, cached=False
         )
 
     def _put(self, job: Job, judgment: Judgment) -> None:

@@ -9,7 +9,7 @@ from lm_eval_ja.judge._client import Dialect, JudgeClient, plain_messages, refus
 from lm_eval_ja.judge._config import Endpoint, JudgeConfig, read_key
 from lm_eval_ja.judge._faults import CallError, PermanentError, Scope, from_status
 from lm_eval_ja.judge._secrets import scrub
-from lm_eval_ja.judge._transport import Connection
+from lm_eval_ja.judge._transport import MOST_BYTES, Connection
 from lm_eval_ja.judge._types import Messages
 
 if TYPE_CHECKING:
@@ -19,23 +19,26 @@ if TYPE_CHECKING:
 class OpenAIClient(JudgeClient):
     """Asks a judge at an OpenAI-compatible server, or on Azure."""
 
-    def __init__(self, config: JudgeConfig, endpoint: Endpoint) -> None:
+    def __init__(self, config: JudgeConfig, endpoint: Endpoint, most_bytes: int = MOST_BYTES) -> None:
         """Set up the ``openai`` package; nothing is sent.
 
         Raises:
             JudgeError: The ``openai`` package or the key is missing.
         """
-        super().__init__(config, endpoint)
-        self._timeout_error = self._openai.APITimeoutError
-        self._connection_error = self._openai.APIConnectionError
-        self._api = self._set_up()
+        super().__init__(config, endpoint, most_bytes)
+        key = read_key(config, endpoint)
+        self._headers = {"authorization": f"Bearer {key}"}  # for what the package's client isn't used for
+        self._api = self._set_up(key)
+        for name in ("organization", "project"):  # as the package has them from its variables
+            if value := getattr(self._api, name, None):
+                self._headers[f"openai-{name}"] = value
         self._own = threading.local()
 
-    def _set_up(self) -> Any:
+    def _set_up(self, key: str | None) -> Any:
         """The package's client for this endpoint."""
         openai, config, endpoint = self._openai, self._config, self._endpoint
         options: dict[str, Any] = {
-            "api_key": read_key(config, endpoint),
+            "api_key": key,
             "max_retries": 0,  # retries are the engine's
             "timeout": self._timeout,
             "http_client": self._connections.own().client,
@@ -50,8 +53,11 @@ class OpenAIClient(JudgeClient):
             )
         raise JudgeError(message)
 
-    def body(self, messages: Messages, dialect: Dialect, max_tokens: int) -> dict[str, Any]:
-        """A request's fields but for the model."""
+    def body(self, messages: Messages, max_tokens: int) -> dict[str, Any]:
+        """A request's fields but for the model, in the judge's dialect."""
+        return self._body(messages, self.dialect, max_tokens)
+
+    def _body(self, messages: Messages, dialect: Dialect, max_tokens: int) -> dict[str, Any]:
         body: dict[str, Any] = {"messages": plain_messages(messages), dialect.token_field: max_tokens}
         if dialect.temperature:
             body["temperature"] = self._config.temperature
@@ -71,7 +77,7 @@ class OpenAIClient(JudgeClient):
                     messages=[],
                     # Replaces the field above: the package's walk through typed messages costs a third of a call's
                     # CPU time.
-                    extra_body=self.body(messages, dialect, max_tokens),
+                    extra_body=self._body(messages, dialect, max_tokens),
                 )
             return read_reply(answer.http_response.content, time.perf_counter() - start, self._config)
         except self._openai.APIStatusError as exc:

@@ -110,14 +110,14 @@ def preflight(config: JudgeConfig) -> None:
     endpoint = resolve_endpoint(config)
     client = connect(replace(config, timeout=min(config.timeout, _PREFLIGHT_TIMEOUT)), endpoint)
     try:
-        problem = _try_out(client, config)
+        problem = try_out(client, config)
     finally:
         client.close()
     if problem is not None:
         raise JudgeError(f"the judge {config.model} at {endpoint.url} cannot be used: {problem}")
 
 
-def _try_out(client: JudgeClient, config: JudgeConfig) -> str | None:
+def try_out(client: JudgeClient, config: JudgeConfig) -> str | None:
     """Ask for a token; why none came, if the judge is to blame."""
     for tries_left in reversed(range(_PREFLIGHT_TRIES)):
         try:

@@ -107,7 +107,9 @@ class Connection:
 
 
 class _Body:
-    """An answer's body, decoded, of at most ``MOST_BYTES``. Becomes a stream of the HTTP package by inheritance."""
+    """An answer's body, decoded, of at most ``most`` bytes. Becomes a stream of the HTTP package by inheritance."""
+
+    most = MOST_BYTES
 
     def __init__(self, stream: Any, encodings: list[str]) -> None:
         self._stream = stream
@@ -121,8 +123,8 @@ class _Body:
         size = 0
         for chunk in self._decoded() if self._encodings else self._stream:
             size += len(chunk)
-            if size > MOST_BYTES:
-                raise TransientError(f"the server's answer is larger than {MOST_BYTES // 2**20} MiB")
+            if size > self.most:
+                raise TransientError(f"the server's answer is larger than {self.most // 2**20} MiB")
             yield chunk
 
     def _decoded(self) -> Iterator[bytes]:
@@ -159,12 +161,12 @@ class Connections:
         http: The HTTP package.
     """
 
-    def __init__(self, openai: Any) -> None:
+    def __init__(self, openai: Any, most_bytes: int = MOST_BYTES) -> None:
         # httpx, or its successor: whichever this release of the openai package uses
         self.http: Any = sys.modules[openai.DefaultHttpxClient.__base__.__module__.partition(".")[0]]
         self._context = _tls(self.http, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
         self._make_client = openai.DefaultHttpxClient
-        self._body_class: type[_Body] = type("_Body", (_Body, self.http.SyncByteStream), {})
+        self._body_class: type[_Body] = type("_Body", (_Body, self.http.SyncByteStream), {"most": most_bytes})
         self._own = threading.local()
         self._all: list[Connection] = []
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ import logging
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,30 +17,48 @@ from lm_eval_ja._unicode import well_formed
 from lm_eval_ja.datasets import Settings
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._config import JudgeConfig
-from lm_eval_ja.judge._prompts import JudgePrompts, build_messages
+from lm_eval_ja.judge._prompts import JudgedQuestion, JudgePrompts, build_messages
 from lm_eval_ja.judge._ratings import QuestionRating
 from lm_eval_ja.judge._run import judge, plan
-from lm_eval_ja.judge._types import JudgeStopped, Judgment, WorkPlan
+from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 from lm_eval_ja.judge.options import NO_JUDGE, JudgeOptions
 from lm_eval_ja.prompts import STOP, visible_answer
+from lm_eval_ja.thoughts import AS_FOUND, State, Thoughts
 
 _log = logging.getLogger(__name__)
 
-THINK_END = "</think>"
-"""Tag that ends a reasoning model's thoughts in an answer."""
+UNANSWERED = 1.0
+"""Rating of a turn without an answer because thoughts did not end: the lowest there is, without asking a judge. Left
+out, it would raise the average of a model that can't come to an end."""
+
+UNANSWERED_REASON = "unanswered: "
+"""How the reason of such a turn begins."""
+
+_REASONS = (
+    f"{UNANSWERED_REASON}the thoughts did not end, and the judge is not asked",
+    f"{UNANSWERED_REASON}the thoughts of turn 1 did not end, and the judge is not asked",
+)
 
 TURNS = (1, 2)
 
 TurnRecord = dict[str, Any]
 """What is known of one judged turn: ``turn``, ``rating`` (mean of the repeats, None if unscored), ``reason`` (if
-unscored), ``spread`` (standard deviation of the repeats), ``messages`` (what the judge was sent) and ``judgments``
-(one entry per repeat: rating, reason, text, model, served_model, prompt_tokens, completion_tokens, latency, cached,
-adaptations)."""
+unscored or unanswered), ``spread`` (standard deviation of the repeats), ``messages`` (what the judge was sent) and
+``judgments`` (one entry per repeat: rating, reason, text, model, served_model, prompt_tokens, completion_tokens,
+latency, cached, adaptations)."""
 
 
 def store_path() -> Path:
     """Where judgments are kept: one file for all runs, so that none is paid for twice."""
     return Settings.from_env().cache / "judgments.jsonl"
+
+
+Ask = Callable[[Sequence[Messages], JudgeConfig, Path], Sequence[Judgment]]
+"""How judgments are got: requests, judge and store in, one judgment per request and repeat out."""
+
+
+class Deferred(Exception):  # noqa: N818 -- what happened, not an error
+    """The requests have been noted; they are answered another time."""
 
 
 @dataclass
@@ -51,36 +69,44 @@ class Session:
         name: What is judged, for messages.
         options: The user's options.
         prompts: The judge's prompts; None if nothing is to be judged.
+        thoughts: How thoughts are told from answers.
         ranks: Processes that judge a part each and share the allowed concurrency and cost.
         adaptations: Deviations that the judge forced, collected as it replies.
+        ask: How judgments are got; may raise `Deferred`.
+        discount: Part of the usual price that they cost.
     """
 
     name: str
     options: JudgeOptions
     prompts: JudgePrompts | None
+    thoughts: Thoughts = AS_FOUND
     ranks: int = 1
     adaptations: set[str] = field(default_factory=set)
+    ask: Ask = judge
+    discount: float = 1.0
 
-    def visible(self, answers: Sequence[str], *, chat: bool) -> list[str]:
+    def visible(self, answers: Sequence[str], *, chat: bool) -> list[str | None]:
         """The two answers as the judge sees them.
 
         Args:
-            answers: As generated.
+            answers: As `lm_eval_ja.plugin.generate_until_multi_turn` gives them.
             chat: Whether a chat template was applied; without one an answer ends at the stop string.
+
+        Returns:
+            For each turn the text; None if there is no answer, because thoughts did not end.
         """
-        think_end = None if self.options.judge_thoughts else THINK_END
-        return [
-            visible_answer(text, stop=None if chat else STOP, think_end=think_end) for text in answers[:2]
-        ]
+        return visible_answers(answers, self.thoughts, chat=chat, whole=self.options.judge_thoughts)
 
     def judge(
-        self, docs: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str]]
+        self, docs: Sequence[Mapping[str, Any]], answers: Sequence[Sequence[str | None]]
     ) -> list[list[TurnRecord]]:
         """Have every turn rated. A judge in trouble raises nothing: what it did not rate is unscored with a reason.
 
+        Turns without an answer are not sent to the judge, see `UNANSWERED`.
+
         Args:
             docs: Questions, as :func:`lm_eval_ja.datasets.load_mtbench` gives them.
-            answers: For each question the two visible answers.
+            answers: For each question the two visible answers; None for one that does not exist.
 
         Returns:
             For each question its two turns.
@@ -88,53 +114,65 @@ class Session:
         Raises:
             KeyboardInterrupt: Ctrl-C. All judgments received are saved.
         """
-        if self.prompts is None:
-            return _unscored([[]] * (2 * len(docs)), f"judge_model={NO_JUDGE}")
-        messages = [
-            build_messages(
-                self.prompts,
-                {"category": doc["category"], "turns": doc["turns"]},
-                list(texts),
-                doc["reference"],
-                turn,
-            )
+        asked = [
+            (turn, self._messages(doc, texts, turn))
             for doc, texts in zip(docs, answers, strict=True)
             for turn in TURNS
+            if texts[turn - 1] is not None
         ]
+        records = iter(self._rate(asked))
+        judged = [[next(records) if text is not None else {} for text in texts] for texts in answers]
+        # Where nothing could be rated, ratings of 1 would be the whole score.
+        rated = self.prompts is not None and (
+            any(record.get("rating") is not None for pair in judged for record in pair)
+            if asked
+            else not self.options.judge_dry_run
+        )
+        return [
+            [record or _unanswered(index, pair, rated=rated) for index, record in enumerate(pair)]
+            for pair in judged
+        ]
+
+    def _messages(self, doc: Mapping[str, Any], texts: Sequence[str | None], turn: int) -> Messages:
+        """What the judge is sent; nothing without prompts."""
+        if self.prompts is None:
+            return []
+        question: JudgedQuestion = {"category": doc["category"], "turns": doc["turns"]}
+        return build_messages(self.prompts, question, [text or "" for text in texts], doc["reference"], turn)
+
+    def _rate(self, asked: Sequence[tuple[int, Messages]]) -> list[TurnRecord]:
+        """Records of turns that have an answer, one for each."""
+        if not asked or self.prompts is None:
+            return _unscored(asked, f"judge_model={NO_JUDGE}")
+        messages = [request for _, request in asked]
         config = self.options.config(self.ranks)
         try:
             if self.options.judge_dry_run or self.options.judge_max_cost is not None:
                 refusal = self._refuse(plan(messages, config, store_path()))
                 if refusal:
-                    return _unscored(messages, refusal)
-            judged = self._ask(messages, config)
+                    return _unscored(asked, refusal)
+            judged = self._ask(asked, config)
+        except Deferred:
+            return _unscored(asked, "not judged yet")
         except JudgeError as error:
             _log.error("%s: nothing was judged: %s", self.name, error)
-            return _unscored(messages, f"not judged: {error}")
+            return _unscored(asked, f"not judged: {error}")
         except Exception as error:  # noqa: BLE001  # a finished run must not be lost to its judge
             _log.exception("%s: judging failed", self.name)
-            return _unscored(messages, f"not judged: {type(error).__name__}: {error}")
+            return _unscored(asked, f"not judged: {type(error).__name__}: {error}")
         self._report(judged)
         return judged
 
-    def _ask(
-        self, messages: Sequence[Sequence[Mapping[str, str]]], config: JudgeConfig
-    ) -> list[list[TurnRecord]]:
+    def _ask(self, asked: Sequence[tuple[int, Messages]], config: JudgeConfig) -> list[TurnRecord]:
         try:
-            judgments = judge(messages, config, store_path())
+            judgments = self.ask([request for _, request in asked], config, store_path())
         except JudgeStopped as stopped:
             _log.error("%s", stopped)
             judgments = stopped.judgments
-        return _pairs(
-            [
-                _turn(
-                    TURNS[index % 2],
-                    request,
-                    judgments[index * config.repeats : (index + 1) * config.repeats],
-                )
-                for index, request in enumerate(messages)
-            ]
-        )
+        return [
+            _turn(turn, request, judgments[index * config.repeats : (index + 1) * config.repeats])
+            for index, (turn, request) in enumerate(asked)
+        ]
 
     def _refuse(self, plan: WorkPlan) -> str | None:
         """Say what judging would take, and whether that forbids it."""
@@ -146,7 +184,7 @@ class Session:
         cost = None
         if self.options.judge_price is not None:
             sent, received = self.options.judge_price
-            cost = (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
+            cost = self.discount * (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
             text += f", about ${cost:.2f}"
         print(text, file=sys.stderr)  # noqa: T201  # asked for with judge_dry_run or judge_max_cost
         if self.options.judge_dry_run:
@@ -157,8 +195,7 @@ class Session:
             return f"not judged: the estimate of ${cost:.2f} is more than judge_max_cost={limit}{part}"
         return None
 
-    def _report(self, judged: Sequence[Sequence[TurnRecord]]) -> None:
-        turns = [turn for pair in judged for turn in pair]
+    def _report(self, turns: Sequence[TurnRecord]) -> None:
         self.adaptations.update(
             adaptation
             for turn in turns
@@ -190,10 +227,35 @@ class Session:
         }
 
 
-def make_record(visible: Sequence[str], second_prompt: str, turns: Sequence[TurnRecord]) -> str:
+def visible_answers(
+    answers: Sequence[str], thoughts: Thoughts, *, chat: bool, whole: bool
+) -> list[str | None]:
+    """The two answers as the judge sees them.
+
+    Args:
+        answers: As `lm_eval_ja.plugin.generate_until_multi_turn` gives them.
+        thoughts: How thoughts are told from answers.
+        chat: Whether a chat template was applied; without one an answer ends at the stop string.
+        whole: Whether thoughts are shown, too.
+
+    Returns:
+        For each turn the text; None if there is no answer, because thoughts did not end.
+    """
+    opened = thoughts.opened_by(answers[3]) if len(answers) > 3 else None  # noqa: PLR2004  # its place
+    visible: list[str | None] = []
+    for text in answers[:2]:
+        reading = thoughts.read(text, opened)
+        if reading.state is State.UNFINISHED or None in visible:
+            visible.append(None)
+        else:
+            visible.append(visible_answer(text if whole else reading.answer, stop=None if chat else STOP))
+    return visible
+
+
+def make_record(visible: Sequence[str | None], second_prompt: str, turns: Sequence[TurnRecord]) -> str:
     """The text that goes into a logged sample: what was judged, what the model was asked second, the judgments."""
     record = {
-        "answers": list(visible),
+        "answers": [text or "" for text in visible],
         "empty": [not text for text in visible],
         "second_prompt": second_prompt,
         "judgments": list(turns),
@@ -222,17 +284,17 @@ def question_values(record: str, category: str, categories: Sequence[str], avera
     }
 
 
-def _pairs(turns: Sequence[TurnRecord]) -> list[list[TurnRecord]]:
-    return [list(turns[index : index + 2]) for index in range(0, len(turns), 2)]
+def _unscored(asked: Sequence[tuple[int, Messages]], reason: str) -> list[TurnRecord]:
+    return [_turn(turn, request, [], reason) for turn, request in asked]
 
 
-def _unscored(messages: Sequence[Sequence[Mapping[str, str]]], reason: str) -> list[list[TurnRecord]]:
-    return _pairs([_turn(TURNS[index % 2], request, [], reason) for index, request in enumerate(messages)])
+def _unanswered(index: int, pair: Sequence[TurnRecord], *, rated: bool) -> TurnRecord:
+    """Record of a turn without an answer."""
+    first = index == 0 or bool(pair[0])  # the first turn that has none
+    return {**_turn(TURNS[index], [], [], _REASONS[not first]), "rating": UNANSWERED if rated else None}
 
 
-def _turn(
-    turn: int, messages: Sequence[Mapping[str, str]], judgments: Sequence[Judgment], reason: str = ""
-) -> TurnRecord:
+def _turn(turn: int, messages: Messages, judgments: Sequence[Judgment], reason: str = "") -> TurnRecord:
     ratings = [judgment.rating for judgment in judgments if judgment.rating is not None]
     reasons = sorted({str(judgment.reason) for judgment in judgments if judgment.rating is None})
     return {

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import _extract
+from lm_eval_ja.thoughts import NoAnswer
 
 CUT = "cut_at_blank_line"
 NFKC = "nfkc"
@@ -62,7 +63,7 @@ def apply_steps(output: str, steps: Sequence[str]) -> str:
         steps: Names of steps.
 
     Returns:
-        The prediction.
+        The prediction; a missing answer (`lm_eval_ja.thoughts.NoAnswer`) stays one.
 
     Raises:
         OptionError: A step has an unknown name.
@@ -72,6 +73,8 @@ def apply_steps(output: str, steps: Sequence[str]) -> str:
         'abc'
     """
     check_steps(steps)
+    if isinstance(output, NoAnswer):
+        return output
     for step in steps:
         output = _STEPS[step](output)
     return output

@@ -12,6 +12,14 @@ from lm_eval_ja.metrics._correlation import pearson, spearman
 from lm_eval_ja.metrics._form import in_form, ool
 from lm_eval_ja.metrics._text import char_f1, exact_match, exact_match_figure, set_f1
 from lm_eval_ja.metrics.mathematics import mathematical_equivalence, require_math_verify
+from lm_eval_ja.thoughts import NoAnswer
+
+
+def _worst_if_missing(per_item: Callable[[str, str], float], worst: float) -> Callable[[str, str], float]:
+    def score(prediction: str, gold: str) -> float:
+        return worst if isinstance(prediction, NoAnswer) else per_item(prediction, gold)
+
+    return score
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,11 @@ class Metric:
         if of_form is None or form is None:
             return self.per_item
         return lambda prediction, gold: of_form(form(prediction))  # noqa: ARG005  # a metric's
+
+    def __post_init__(self) -> None:
+        """A missing answer has the worst score, also where the gold answer is empty and so is what would be right."""
+        if self.per_item is not None:
+            object.__setattr__(self, "per_item", _worst_if_missing(self.per_item, self.scale[0]))
 
     def score(self, predictions: Sequence[str], golds: Sequence[str]) -> float:
         """Score a whole dataset.

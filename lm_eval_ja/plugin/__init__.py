@@ -7,6 +7,7 @@ Small hooks, each idempotent, each with the upstream change that retires it in i
 * ``_scores``: a group's score may be computed by a function of its children's scores, and an aggregation may bring its
   own standard error.
 * ``_turns``: a request may have two turns, on every backend.
+* ``_thoughts``: answers are looked at as they come; a chat server's ``reasoning_content`` is not lost to our tasks.
 * ``_repeats``: a request may be answered several times, every time drawn anew.
 * ``_cache``: an answer cache of one model (or seed) is refused to another.
 * ``_registries``: our aggregations, normalization filter and ``recorded`` model are known by name.
@@ -33,6 +34,7 @@ from lm_eval_ja.plugin._marks import is_hooked
 from lm_eval_ja.plugin._registries import register
 from lm_eval_ja.plugin._repeats import add_repeated
 from lm_eval_ja.plugin._scores import honour_callable_aggregation, honour_own_stderr
+from lm_eval_ja.plugin._thoughts import install_first_look, warn_of_thoughts, watch_thoughts
 from lm_eval_ja.plugin._turns import add_multi_turn, generate_until_multi_turn
 
 __all__ = [
@@ -48,6 +50,8 @@ __all__ = [
     "install_discovery",
     "install_index",
     "is_hooked",
+    "warn_of_thoughts",
+    "watch_thoughts",
     "with_tasks_path",
 ]
 
@@ -56,6 +60,7 @@ _HOOKS: Mapping[str, Callable[[], None]] = {
     "scores of our groups (averages of averages)": honour_callable_aggregation,
     "standard errors of our scores": honour_own_stderr,
     "questions with two turns (MT-Bench)": add_multi_turn,
+    "the early warning of thoughts in answers": install_first_look,
     "several samples of an answer (repeats)": add_repeated,
     "which model is evaluated, for --use_cache": remember_arguments,
     "refusing another model's answers from --use_cache": refuse_others_answers,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lm_eval_ja.prompts import Conversation
+from lm_eval_ja.thoughts import ServerAnswer, Tags, parse_thoughts
 
 
 def add_multi_turn() -> None:
@@ -28,21 +29,42 @@ def generate_until_multi_turn(lm: Any, requests: Sequence[Any]) -> list[list[str
             of a :class:`lm_eval_ja.prompts.Conversation`.
 
     Returns:
-        For each request ``[first answer, second answer, second prompt]``, answers as generated.
+        For each request ``[first answer, second answer, second prompt]``, answers as generated; with a fourth text, the
+        opening tag of thoughts, if that ended the prompts. Where the first answer's thoughts did not end there is
+        nothing to refer to: the second turn is not asked, its answer and prompt are empty.
     """
     conversations = [Conversation(**request.args[1]) for request in requests]
     first = [conversation.first(lm.apply_chat_template) for conversation in conversations]
     answers = _generate(lm, requests, first, conversations)
-    second = [
-        conversation.second(answer, lm.apply_chat_template)
-        for conversation, answer in zip(conversations, answers, strict=True)
+    opened = [
+        _opened(lm, conversation, prompt) for conversation, prompt in zip(conversations, first, strict=True)
     ]
-    return [
-        [answer, final, prompt if isinstance(prompt, str) else str(prompt[0])]
-        for answer, final, prompt in zip(
-            answers, _generate(lm, requests, second, conversations), second, strict=True
-        )
+    turns = [
+        [_text(answer), "", "", *([tags.opening] if tags else [])]
+        for answer, tags in zip(answers, opened, strict=True)
     ]
+    asked: dict[int, Any] = {}
+    for index, (conversation, turn, tags) in enumerate(zip(conversations, turns, opened, strict=True)):
+        prompt = conversation.second(turn[0], lm.apply_chat_template, tags)
+        if prompt is not None:
+            asked[index] = prompt
+    final = _generate(
+        lm, [requests[index] for index in asked], [*asked.values()], [conversations[index] for index in asked]
+    )
+    for (index, prompt), answer in zip(asked.items(), final, strict=True):
+        turns[index][1:3] = [_text(answer), prompt if isinstance(prompt, str) else str(prompt[0])]
+    return turns
+
+
+def _opened(lm: Any, conversation: Conversation, prompt: Any) -> Tags | None:
+    """The tags whose opening one ends a prompt, unless the backend takes thoughts off by itself."""
+    if not isinstance(prompt, str) or getattr(lm, "think_end_token", None) is not None:
+        return None
+    return parse_thoughts(conversation.thoughts).opened_by(prompt)
+
+
+def _text(answer: str) -> str:
+    return answer.raw if isinstance(answer, ServerAnswer) else answer
 
 
 def _generate(

@@ -1,29 +1,27 @@
 """Two-turn conversations, with a chat template or in the Alpaca form that neo used without one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lm_eval_ja._unicode import well_formed
 from lm_eval_ja.prompts._templates import PREAMBLE
+from lm_eval_ja.thoughts import AUTO, State, Tags, parse_thoughts
 
 STOP = "###"
 """Ends an answer where no chat template does (protocol constant)."""
 
 
-def visible_answer(answer: str, *, stop: str | None = None, think_end: str | None = None) -> str:
+def visible_answer(answer: str, *, stop: str | None = None) -> str:
     """The part of an answer that the asker sees: what is judged, and what the second turn refers to.
 
     Args:
-        answer: Text as generated.
+        answer: Text as generated, without thoughts.
         stop: Stop string; the answer is cut at its first occurrence and stripped (PROTOCOL section 7).
-        think_end: Closing tag of a reasoning model's thoughts; what stands before its last occurrence is dropped.
 
-    >>> visible_answer("<think>hm</think> はい ### 指示", stop="###", think_end="</think>")
+    >>> visible_answer(" はい ### 指示", stop="###")
     'はい'
     """
-    if think_end:
-        answer = answer.rpartition(think_end)[2]
     if stop:
         answer = answer.split(stop, 1)[0]
     return answer.strip()
@@ -38,22 +36,30 @@ class Conversation:
         chat: Whether the backend's chat template is applied; otherwise the Alpaca conversation of neo is written.
         gen_kwargs: ``until``, ``max_gen_toks``, ``temperature`` (and what the user added), for both turns.
         system: System message, or a paragraph before the Alpaca text. None is the template's own default.
-        think_end: See :func:`visible_answer`.
+        thoughts: How thoughts are told from answers, see :func:`lm_eval_ja.thoughts.parse_thoughts`.
     """
 
     turns: tuple[str, str]
     chat: bool
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     system: str | None = None
-    think_end: str | None = None
+    thoughts: str | Sequence[str] = AUTO
 
     def data(self) -> dict[str, Any]:
         """The fields as a dictionary of plain values."""
         return {**asdict(self), "turns": list(self.turns), "gen_kwargs": dict(self.gen_kwargs)}
 
-    def visible(self, answer: str) -> str:
-        """See :func:`visible_answer`."""
-        return visible_answer(answer, stop=None if self.chat else STOP, think_end=self.think_end)
+    def visible(self, answer: str, opened: Tags | None = None) -> str | None:
+        """The answer that the second turn refers to; None if there is none, because thoughts did not end.
+
+        Args:
+            answer: Text as generated.
+            opened: Tags whose opening one ended the prompt.
+        """
+        reading = parse_thoughts(self.thoughts).read(answer, opened)
+        if reading.state is State.UNFINISHED:
+            return None
+        return visible_answer(reading.answer, stop=None if self.chat else STOP)
 
     def first(self, apply_chat_template: Callable[..., Any] | None = None) -> Any:
         """The first prompt: a text, or what the backend's template makes of the messages."""
@@ -63,9 +69,26 @@ class Conversation:
         head = f"{self.system}\n\n" if self.system else ""
         return f"{head}{PREAMBLE}\n\n### {_ask(self.turns[0])}"
 
-    def second(self, answer: str, apply_chat_template: Callable[..., Any] | None = None) -> Any:
-        """The second prompt, after ``answer`` (as generated) to the first."""
-        seen = well_formed(self.visible(answer))
+    def second(
+        self,
+        answer: str,
+        apply_chat_template: Callable[..., Any] | None = None,
+        opened: Tags | None = None,
+    ) -> Any:
+        """The second prompt, after ``answer`` (as generated) to the first.
+
+        Args:
+            answer: Text as generated.
+            apply_chat_template: Turns messages into what the backend wants.
+            opened: Tags whose opening one ended the first prompt.
+
+        Returns:
+            A text, or what the backend's template makes of the messages; None if there is no answer to refer to.
+        """
+        visible = self.visible(answer, opened)
+        if visible is None:
+            return None
+        seen = well_formed(visible)
         if self.chat:
             assert apply_chat_template is not None  # noqa: S101  # the caller's job
             return apply_chat_template(

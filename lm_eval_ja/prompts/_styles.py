@@ -12,6 +12,12 @@ from lm_eval_ja.prompts._templates import FEW_SHOT_TEMPLATE, PREAMBLE, PROMPT_TE
 ONLY_THE_ANSWER = "回答以外には何も含めないことを厳守してください。"
 """What llm-jp-eval 2.1 adds to every instruction for base models (protocol constant, verified)."""
 
+NEJUMI_PREAMBLE = (
+    "以下に、あるタスクを説明する指示があり、それに付随する入力が更なる文脈を提供しています。"
+    "リクエストを適切に完了するための回答を記述してください。"
+)
+"""What Nejumi 3 and 4 put before the instruction (protocol constant, verified)."""
+
 Message = dict[str, str]
 """A chat message: ``role`` (``user`` or ``assistant``) and ``content``."""
 
@@ -94,14 +100,20 @@ class BaseModelStyle(AlpacaStyle):
 
 @dataclass(frozen=True)
 class ChatStyle:
-    """Instruction, blank line, question: for chat-tuned models, whose template marks the turns."""
+    """Instruction, blank line, question: for chat-tuned models, whose template marks the turns.
+
+    Attributes:
+        name: See `PromptStyle`.
+        preamble: What stands on a line before the instruction, if anything.
+    """
 
     name: str = "chat"
+    preamble: str = ""
 
     def text(self, instruction: str, shots: Sequence[Shot], question: str) -> str:  # noqa: ARG002  # see PromptStyle
         """See :class:`PromptStyle`. Without a chat template nothing would mark where the answer begins."""
         raise OptionError(
-            "prompt_style=chat needs --apply_chat_template; without one use prompt_style=alpaca"
+            f"prompt_style={self.name} needs --apply_chat_template; without one use prompt_style=alpaca"
         )
 
     def messages(
@@ -110,11 +122,12 @@ class ChatStyle:
         """See :class:`PromptStyle`. The instruction stands once, in the first user message."""
         if shots and not multiturn:
             raise OptionError(
-                "prompt_style=chat asks few-shot examples as turns: run with --fewshot_as_multiturn true, or with "
-                "prompt_style=alpaca"
+                f"prompt_style={self.name} asks few-shot examples as turns: run with --fewshot_as_multiturn true, or "
+                "with prompt_style=alpaca"
             )
         questions = [*(shot.input for shot in shots), question]
-        messages = [{"role": "user", "content": f"{instruction}\n\n{questions[0]}"}]
+        head = f"{self.preamble}\n{instruction}" if self.preamble else instruction
+        messages = [{"role": "user", "content": f"{head}\n\n{questions[0]}"}]
         for shot, text in zip(shots, questions[1:], strict=True):
             messages += [{"role": "assistant", "content": shot.output}, {"role": "user", "content": text}]
         return messages
@@ -128,7 +141,7 @@ def make_style(
     """Build the style that the user's options ask for.
 
     Args:
-        prompt_style: ``alpaca`` (most protocols'), ``chat`` or ``alpaca_2_1``.
+        prompt_style: ``alpaca`` (most protocols'), ``chat``, ``chat_nejumi`` or ``alpaca_2_1``.
         custom_prompt_template: The user's prompt, with ``{input}`` and, as wanted, ``{instruction}`` and
             ``{few_shots_text}``.
         custom_fewshots_template: The user's few-shot chunk, with ``{input}`` and ``{output}``.
@@ -149,15 +162,15 @@ def make_style(
             allowed={"instruction", "input", "few_shots_text"},
         )
         return BaseModelStyle(prompt, usual.few_shot, name=prompt_style)
-    if prompt_style not in ("alpaca", "chat"):  # no set: JSON may hold what has no hash
+    if prompt_style not in ("alpaca", "chat", "chat_nejumi"):  # no set: JSON may hold what has no hash
         raise OptionError(f"prompt_style is {shown(prompt_style)}; it may be 'alpaca' (default) or 'chat'")
     custom = [text for text in (custom_prompt_template, custom_fewshots_template) if text is not None]
-    if prompt_style == "chat":
+    if prompt_style != "alpaca":
         if custom:
             raise OptionError(
-                "prompt_style=chat and a custom template contradict each other: give one of them"
+                f"prompt_style={prompt_style} and a custom template contradict each other: give one of them"
             )
-        return ChatStyle()
+        return ChatStyle(prompt_style, NEJUMI_PREAMBLE if prompt_style == "chat_nejumi" else "")
     prompt = Template.parse(
         PROMPT_TEMPLATE if custom_prompt_template is None else custom_prompt_template,
         option="custom_prompt_template",

@@ -201,7 +201,7 @@ def _categories(node: Node, above: str = "") -> Iterator[tuple[str, str]]:
     for child in node.children:
         if isinstance(child, Node):
             yield from _categories(child, label)
-        else:
+        elif not child.given:
             yield child.task, label
 
 

@@ -17,6 +17,7 @@ from lm_eval_ja.report._grid import (
 )
 from lm_eval_ja.report._html import write_html
 from lm_eval_ja.report._models import Facts, match_models, read_models
+from lm_eval_ja.report._publish import Publisher, publish
 from lm_eval_ja.report._tables import as_csv, as_json, printable_json, report_tables
 from lm_eval_ja.report._wandb import log_to_wandb
 
@@ -24,6 +25,7 @@ __all__ = [
     "Facts",
     "Field",
     "Grid",
+    "Publisher",
     "as_csv",
     "as_json",
     "as_latex",
@@ -37,6 +39,7 @@ __all__ = [
     "match_models",
     "print_grid",
     "printable_json",
+    "publish",
     "read_models",
     "report_tables",
     "terminal_width",

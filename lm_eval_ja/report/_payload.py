@@ -31,7 +31,7 @@ from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 Json = dict[str, Any]
 
-_CODES = {outcome: code for code, outcome in zip("cpbtelwru", Outcome, strict=True)}
+_CODES = {outcome: code for code, outcome in zip("cpbtelwruh", Outcome, strict=True)}
 _ABSENT = "."
 
 

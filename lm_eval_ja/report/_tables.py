@@ -17,11 +17,12 @@ from lm_eval_ja.analysis import (
     Leaderboard,
     Row,
     SamplingError,
-    Spread,
+    SeedSpread,
+    failed_parts,
     present_mean,
 )
 from lm_eval_ja.metrics import METRICS
-from lm_eval_ja.protocols import Missing, Score, find_rules
+from lm_eval_ja.protocols import Missing, Score, find_rules, load_protocol
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.results import Run
@@ -51,6 +52,7 @@ def report_tables(analysis: Analysis) -> list[Grid]:
             columns = [column for column in categories if column.scale == scale]
             kind = "categories" if scale == 1 else f"categories, out of {scale:g}"
             tables.append(_scores(leaderboard, columns, f"{title}: {kind}"))
+        tables += _instructions(leaderboard, title)
         if any(row.run.members for row in leaderboard.rows):
             tables.append(_by_seed(leaderboard, analysis, f"{title}: runs by seed"))
         if any(row.run.key in analysis.sampling for row in leaderboard.rows):
@@ -111,6 +113,34 @@ def _scores(leaderboard: Leaderboard, columns: Sequence[Column], title: str) -> 
         for row in leaderboard.rows
     )
     return Grid(title, (), (Field("Model", "name"), *(Field(column.label) for column in columns)), rows)
+
+
+def _instructions(leaderboard: Leaderboard, title: str) -> list[Grid]:
+    """M-IFEval: which share of the instructions of each kind is not followed, and how many of how many."""
+    rows = {row.run.key: _failed_kinds(row.run) for row in leaderboard.rows}
+    kinds = sorted({kind for failed in rows.values() for kind in failed})
+    if (
+        not kinds or load_protocol(leaderboard.protocol).instructions is None
+    ):  # once, not in every tree it is a leaf of
+        return []
+    cells = [(key, *(_share(failed.get(kind)) for kind in kinds)) for key, failed in rows.items()]
+    fields = (Field("Model", "name"), *(Field(kind.replace("_", " ")) for kind in kinds))
+    return [Grid(f"{title}: instructions not followed", (), fields, tuple(cells))]
+
+
+def _share(failed: tuple[int, int] | None) -> str:
+    return f"{failed[0] / failed[1]:.2f} ({failed[0]}/{failed[1]})" if failed else "–"
+
+
+def _failed_kinds(run: Run) -> dict[str, tuple[int, int]]:
+    """The same by kind, the middle of an instruction's id (``ja:KIND:name``)."""
+    kinds: dict[str, tuple[int, int]] = {}
+    for task in run.tasks.values():
+        for name, (wrong, total) in failed_parts(task).items():
+            kind = name.split(":")[1] if name.count(":") > 1 else name
+            before = kinds.get(kind, (0, 0))
+            kinds[kind] = before[0] + wrong, before[1] + total
+    return kinds
 
 
 def _by_seed(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
@@ -418,6 +448,11 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in run.tasks.values()},
         "of_form": _of_form(run),
+        "instructions_not_followed": {
+            name: {"failed": wrong, "of": total}
+            for task in run.tasks.values()
+            for name, (wrong, total) in failed_parts(task).items()
+        },
         "recovered": dict(analysis.lenient.get(run.key, {})),
         "failures": {
             name: {
@@ -442,7 +477,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _member_data(member: Run, spread: Mapping[str, Spread]) -> dict[str, Any]:
+def _member_data(member: Run, spread: Mapping[str, SeedSpread]) -> dict[str, Any]:
     return {
         "seed": member.seed,
         "date": member.date.isoformat() if member.date else "",

@@ -1,6 +1,6 @@
 """Scores of logged answers made again: under another protocol's rules, or by a judge. No model is needed."""
 
-from lm_eval_ja.rescoring._rejudge import find_runs, rejudge
+from lm_eval_ja.rescoring._rejudge import Rejudged, find_runs, rejudge, requests_of
 from lm_eval_ja.rescoring._rescore import Comet, rescore
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.rescoring._verify import Finding, Verified, verify, verify_runs
@@ -11,12 +11,14 @@ __all__ = [
     "Common",
     "DatasetRescore",
     "Finding",
+    "Rejudged",
     "Rescored",
     "RescoredMean",
     "Step",
     "Verified",
     "find_runs",
     "rejudge",
+    "requests_of",
     "rescore",
     "verify",
     "verify_runs",

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm_eval_ja.datasets import SampleDigest, conversations_digest, instructions_of
-from lm_eval_ja.errors import LmEvalJaError
+from lm_eval_ja.datasets import SampleDigest, answer_form, conversations_digest, instructions_of
+from lm_eval_ja.errors import LmEvalJaError, OptionError
 from lm_eval_ja.judge import parse_rating
-from lm_eval_ja.judge.mtbench import THINK_END, TURNS, question_values
+from lm_eval_ja.judge.mtbench import TURNS, UNANSWERED, question_values, visible_answers
 from lm_eval_ja.metrics import METRICS, apply_steps, gold, parse_number
 from lm_eval_ja.metrics.m_ifeval import METRICS as INSTRUCTION_METRICS
 from lm_eval_ja.metrics.m_ifeval import (
@@ -25,9 +25,10 @@ from lm_eval_ja.metrics.m_ifeval import (
     require_packages,
     values,
 )
-from lm_eval_ja.prompts import STOP, visible_answer
 from lm_eval_ja.protocols import find_conversation, load_protocol
 from lm_eval_ja.rescoring._aggregate import mean_and_error, mtbench_entry
+from lm_eval_ja.rescoring._thoughts import scored_text
+from lm_eval_ja.thoughts import read_field
 
 Sample = Mapping[str, Any]
 Scores = dict[str, float | str | None]
@@ -120,7 +121,7 @@ def kind_of(
     if "turns" in sample["doc"]:
         return _conversations(signature, category)
     if set(metrics) <= set(INSTRUCTION_METRICS):
-        return _instructions(metrics)
+        return _instructions(signature, metrics)
     return _answers(signature, metrics)
 
 
@@ -128,6 +129,12 @@ def _first(responses: Any) -> str:
     while isinstance(responses, list):
         responses = responses[0]
     return str(responses)
+
+
+def _scored(own: Sample, signature: Mapping[str, str]) -> str:
+    """The part of an answer that was scored."""
+    prompt = own["arguments"]["gen_args_0"]["arg_0"]
+    return scored_text(_first(own["resps"]), prompt, signature.get("thoughts", ""))
 
 
 def _samples_digest(docs: Sequence[Mapping[str, Any]]) -> str:
@@ -143,15 +150,22 @@ def _samples_digest(docs: Sequence[Mapping[str, Any]]) -> str:
 def _answers(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
     from lm_eval_ja.metrics import read_steps
 
+    if signature.get("repeats", "1") != "1":
+        raise OptionError(
+            "several samples of an answer (repeats) are not verified: its scores are taken as they stand"
+        )
     steps = read_steps(signature["norm"])
+    for name in metrics:
+        if name in METRICS:
+            METRICS[name].require()
     known = [name for name in metrics if name in METRICS]
 
     def sample(own: Sample) -> Recomputed:
-        prediction = apply_steps(_first(own["resps"]), steps)
+        prediction = apply_steps(_scored(own, signature), steps)
         reference = gold(own["doc"]["output"])
         logged: dict[str, Any] = {name: own[name] for name in metrics if name not in METRICS}
         for name in known:
-            per_item = METRICS[name].per_item
+            per_item = METRICS[name].on(answer_form(own["doc"]["dataset"]))
             logged[name] = parse_number(prediction) if per_item is None else per_item(prediction, reference)
         fields = {"filtered_resps": [prediction], "target": reference, "metrics": list(metrics)}
         return Recomputed({**fields, **logged}, {**logged, "prediction": prediction, "gold": reference})
@@ -178,13 +192,13 @@ def _answers(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
 # ------------------------------------------------------------------------------------------------ instructions
 
 
-def _instructions(metrics: Sequence[str]) -> Kind:
+def _instructions(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
     require_packages()
 
     def sample(own: Sample) -> Recomputed:
         given = instructions_of(own["doc"]["output"])
         instructions = parse_instructions([each["id"] for each in given], [each["kwargs"] for each in given])
-        verdicts = evaluate(instructions, _first(own["resps"]))
+        verdicts = evaluate(instructions, _scored(own, signature))
         logged = values(verdicts)
         fields = {
             "filtered_resps": [json.dumps([vars(verdict) for verdict in verdicts])],
@@ -223,16 +237,19 @@ def _conversations(signature: Mapping[str, str], category: str | None) -> Kind:
         record = json.loads(own["filtered_resps"][0])
         chat = own["arguments"]["gen_args_0"]["arg_1"]["chat"]
         found = Recomputed({"target": "\n\n".join(own["doc"]["reference"])}, {})
-        think_end = None if signature.get("norm") == "thoughts" else THINK_END
-        stop = None if chat else STOP
-        seen = [visible_answer(text, stop=stop, think_end=think_end) for text in answer[:2]]
+        thoughts = read_field(signature.get("thoughts", ""))
+        visible = visible_answers(answer, thoughts, chat=chat, whole=signature.get("norm") == "thoughts")
+        seen = [text or "" for text in visible]
         found.expect("answers", record["answers"], seen)
         found.expect("empty", record["empty"], [not text for text in seen])
         found.expect("second_prompt", record["second_prompt"], answer[2])
         turns = record["judgments"]
         found.expect("turns", [turn["turn"] for turn in turns], list(TURNS))
         for turn in turns:
-            _turn(turn, seen, signature, found)
+            if visible[turn["turn"] - 1] is None:
+                _unanswered(turn, found)
+            else:
+                _turn(turn, seen, signature, found)
         corrected = json.dumps({**record, "judgments": turns})
         logged = question_values(corrected, own["doc"]["category"], categories, average)
         found.fields |= {"metrics": list(logged), **logged}
@@ -240,6 +257,13 @@ def _conversations(signature: Mapping[str, str], category: str | None) -> Kind:
         return found
 
     return Kind(sample, lambda items: mtbench_entry(items, categories), conversations_digest)
+
+
+def _unanswered(turn: Mapping[str, Any], found: Recomputed) -> None:
+    """Check a turn whose thoughts did not end: no judge was asked."""
+    where = f"turn {turn['turn']}: "
+    found.expect(f"{where}judgments", turn["judgments"], [])
+    found.expect(f"{where}rating", turn["rating"], None if turn["rating"] is None else UNANSWERED)
 
 
 def _turn(turn: dict[str, Any], seen: Sequence[str], signature: Mapping[str, str], found: Recomputed) -> None:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.judge.mtbench import Session, make_record, question_values
+from lm_eval_ja.judge import (
+    JudgeConfig,
+    Judgment,
+    Messages,
+    judge,
+)
+from lm_eval_ja.judge.mtbench import Ask, Deferred, Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
 from lm_eval_ja.rescoring._aggregate import mtbench_entry
@@ -24,6 +30,7 @@ from lm_eval_ja.results import (
     stamp_after,
     write_run,
 )
+from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,48 @@ def _tasks(run: ResultsFile) -> list[str]:
     ]
 
 
-def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
+def requests_of(
+    run: ResultsFile, options: JudgeOptions, discount: float = 1.0
+) -> tuple[list[Messages], str | None]:
+    """What a judge would be asked about a run, in the order of :func:`rejudge`. Nobody is asked, nothing written.
+
+    Args:
+        run: The run.
+        options: The judge. With ``judge_dry_run``, or where ``judge_max_cost`` forbids it, nothing would be asked, and
+            what it would take is said.
+        discount: Part of the usual price that judgments cost.
+
+    Returns:
+        The requests, and why some of the run's tasks have none; None if all have theirs.
+
+    Raises:
+        DataError: The run's files are damaged.
+        OptionError: The judge's prompts are the user's, and wrong.
+    """
+    noted: list[Messages] = []
+    reasons: list[str] = []
+
+    def note(items: Sequence[Messages], config: JudgeConfig, store: Path) -> Sequence[Judgment]:  # noqa: ARG001 -- as asked
+        noted.extend(items)
+        raise Deferred
+
+    for task in _tasks(run):
+        session = _session(run, task, options, note, discount)
+        before = len(noted)
+        _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
+        if len(noted) == before and reason is not None:
+            reasons.append(reason)
+    return noted, "; ".join(dict.fromkeys(reasons)) or None
+
+
+def _session(run: ResultsFile, task: str, options: JudgeOptions, ask: Ask, discount: float = 1.0) -> Session:
+    metadata = run.metadata(task)
+    own = dataclasses.replace(options, data=metadata.get("data", "real"))
+    thoughts = parse_thoughts(metadata.get("thoughts", AUTO))
+    return Session(task, own, own.prompts(), thoughts, ask=ask, discount=discount)
+
+
+def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudged:
     """Judge a run's MT-Bench answers and write the run again, with a new date.
 
     A judge that rated nothing (a dry run, a cost limit, a judge that is down) leaves the run as it is: no file without
@@ -92,6 +140,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
     Args:
         run: The run.
         options: The judge; its ``data`` is taken from the run.
+        ask: How judgments are got.
 
     Returns:
         What was judged and written.
@@ -112,8 +161,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
         metadata = dict(run.metadata(task))
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))
-        own = dataclasses.replace(options, data=metadata.get("data", "real"))
-        session = Session(task, own, own.prompts())
+        session = _session(run, task, options, ask)
         category = metadata.get("category")
         conversation = protocol.conversation
         categories = (category,) if category else tuple(conversation.temperatures if conversation else ())
@@ -131,7 +179,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions) -> Rejudged:
             if not name.startswith("judge")
         }
         metadata["signature"] = signature({**fields, **session.signature_fields()})
-        _replace_options(metadata, own)
+        _replace_options(metadata, session.options)
         results["configs"][task] = {**results["configs"][task], "metadata": metadata}
     if not written:
         return Rejudged(results, None, "; ".join(dict.fromkeys(reasons)))

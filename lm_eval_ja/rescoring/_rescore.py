@@ -32,8 +32,11 @@ from lm_eval_ja.protocols import (
     protocol_names,
 )
 from lm_eval_ja.rescoring._aggregate import mean_score_of
+from lm_eval_ja.rescoring._asked import asked_otherwise
+from lm_eval_ja.rescoring._thoughts import lost_answers, own_answers, thoughts_field, without_thoughts
 from lm_eval_ja.rescoring._types import Common, DatasetRescore, Rescored, RescoredMean, Step
 from lm_eval_ja.results import Question, Run, TaskResult
+from lm_eval_ja.thoughts import Thoughts
 
 TRANSLATION_METRICS = ("bleu_reference_quirk", NAME)
 """Metrics that can be asked for beyond those of the tasks."""
@@ -51,7 +54,12 @@ class Comet:
 
 
 def rescore(
-    run: Run, protocol: str | None = None, *, metrics: Sequence[str] = (), comet: Comet | None = None
+    run: Run,
+    protocol: str | None = None,
+    *,
+    metrics: Sequence[str] = (),
+    comet: Comet | None = None,
+    thoughts: Thoughts | None = None,
 ) -> Rescored:
     """Score the logged answers of a run again.
 
@@ -63,6 +71,7 @@ def rescore(
         protocol: One of `lm_eval_ja.protocols.protocol_names`; by default the run's own.
         metrics: Further metrics for translations: ``comet_wmt22``, ``bleu_reference_quirk``.
         comet: Where COMET runs.
+        thoughts: How thoughts are separated from the answers; by default as the run has done it.
 
     Returns:
         The scores, before and after.
@@ -78,11 +87,11 @@ def rescore(
     notes: list[str] = []
     datasets = []
     for rules in _in_order(definition):
-        source = _source(run, rules)
+        source = _source(run, rules, definition)
         if source is None:
             continue
         if source.questions:
-            datasets.append(_dataset(source, rules, metrics, comet or Comet(), notes))
+            datasets.append(_dataset(source, rules, metrics, comet or Comet(), thoughts, notes))
         else:
             notes.append(
                 f"{source.task}: no samples were logged (--log_samples), so it cannot be scored again"
@@ -149,9 +158,16 @@ def _in_order(protocol: Protocol) -> list[DatasetRules]:
     )
 
 
-def _source(run: Run, rules: DatasetRules) -> TaskResult | None:
-    """The run's task with answers to the dataset's questions, the protocol's own before any other's."""
+def _source(run: Run, rules: DatasetRules, protocol: Protocol) -> TaskResult | None:
+    """The run's task with answers to the dataset's questions, the protocol's own before any other's.
+
+    Where the protocol asks a dataset with several numbers of shots, answers count once: for their own number, or where
+    the run has none of the protocol's numbers for the first of these.
+    """
     tasks = [task for task in _originals(run) if task.dataset == rules.dataset]
+    numbers = [own.shots for own in protocol.tasks.values() if own.dataset == rules.dataset]
+    if len(numbers) > 1 and (rules.shots != numbers[0] or any(task.shots in numbers for task in tasks)):
+        tasks = [task for task in tasks if task.shots == rules.shots]
     return min(tasks, key=lambda task: (task.task != rules.task, task.shots != rules.shots), default=None)
 
 
@@ -169,27 +185,44 @@ def _normalization(task: TaskResult) -> list[str]:
 # ------------------------------------------------------------------------------------------------ one dataset
 
 
-def _dataset(
-    source: TaskResult, rules: DatasetRules, metrics: Sequence[str], comet: Comet, notes: list[str]
-) -> DatasetRescore:
-    questions = source.questions
+def _check(source: TaskResult) -> None:
     if source.metric not in METRICS:
         raise DataError(
             f"{source.file}: {source.task} is scored by {source.metric!r}, which this version doesn't know: the file "
             "was edited, or made by a newer version"
         )
-    if any((len(question.samples) or 1) != source.repeats for question in questions):
+    if any((len(question.samples) or 1) != source.repeats for question in source.questions):
         raise DataError(
             f"{source.file}: the samples of {source.task} do not hold {source.repeats} answers to every question, as "
             "its signature says: they were changed, or are incomplete"
         )
+
+
+def _dataset(
+    source: TaskResult,
+    rules: DatasetRules,
+    metrics: Sequence[str],
+    comet: Comet,
+    thoughts: Thoughts | None,
+    notes: list[str],
+) -> DatasetRescore:
+    _check(source)
+    logged = own_answers(source)
+    questions = logged if thoughts is None else without_thoughts(source, thoughts)
     path = [(source.metric, _normalization(source), "")]
+    if questions != logged:
+        path.append((source.metric, path[0][1], "without thoughts"))
+    if thoughts is not None:
+        notes += lost_answers(source, questions)
     path += [(source.metric, steps, what) for steps, what in _ways(path[0][1], rules.normalization)]
     if rules.metrics[0] != source.metric:
         path.append(
             (rules.metrics[0], list(rules.normalization), f"{rules.metrics[0]} in place of {source.metric}")
         )
-    values = [_values(metric, questions, _predict(questions, steps)) for metric, steps, _ in path]
+    values = [
+        _values(metric, answers, _predict(answers, steps))
+        for (metric, steps, _), answers in zip(path, [logged, *[questions] * len(path)], strict=False)
+    ]
     steps = [
         Step(what, now.score.value - then.score.value, _changed(then, now, metric))
         for (metric, _, what), then, now in zip(path[1:], values, values[1:], strict=False)
@@ -223,6 +256,7 @@ def _dataset(
         predictions=tuple(predictions),
         steps=tuple(steps),
         signatures=signatures,
+        thoughts=thoughts_field(source, thoughts, changed=questions != logged),
     )
 
 
@@ -357,20 +391,10 @@ def _asked_differently(datasets: Sequence[DatasetRescore], protocol: Protocol) -
     """How the questions were asked where the protocol would ask them otherwise."""
     ways: dict[str, list[str]] = {}
     for dataset in datasets:
-        rules, source = dataset.rules, dataset.source
-        facts = [
-            ("split", source.signature.get("split", rules.split), rules.split),
-            ("shots", str(source.shots), str(rules.shots)),
-        ]
-        limits = {question.max_tokens for question in source.questions} - {None}
-        facts += [("tokens", str(limit), str(rules.output_length)) for limit in limits]
-        for name, given, wanted in facts:
-            if given != wanted:
-                ways.setdefault(f"{name} {given}, not {wanted}", []).append(rules.dataset)
-        if any(question.instruction != rules.instruction for question in source.questions):
-            ways.setdefault("another instruction", []).append(rules.dataset)
+        for way in asked_otherwise(dataset.source, dataset.rules):
+            ways.setdefault(way, []).append(dataset.rules.dataset)
     return [
         f"asked otherwise than {protocol.name} asks: {way}"
-        + ("" if len(names) == len(datasets) else f" ({', '.join(names)})")
+        + ("" if len(names) == len(datasets) else f" ({', '.join(dict.fromkeys(names))})")
         for way, names in ways.items()
     ]

@@ -38,6 +38,7 @@ class DatasetRescore:
         predictions: The new predictions, in the same order: of each question one, or one for each sample.
         steps: How ``reproduced`` became the score in that metric.
         signatures: Signatures of metrics that have one of their own, by metric.
+        thoughts: The field ``thoughts`` of the new signature; empty for none.
     """
 
     source: TaskResult
@@ -49,6 +50,7 @@ class DatasetRescore:
     predictions: tuple[tuple[str, ...], ...]
     steps: tuple[Step, ...]
     signatures: Mapping[str, str]
+    thoughts: str = ""
 
     @property
     def after(self) -> Score:

@@ -88,6 +88,8 @@ def _put_task(results: dict[str, Any], dataset: DatasetRescore, old: ResultsFile
         entry |= score_entry({metric: score.value, f"{metric}_stderr": score.stderr})
     results["results"][task] = entry
     fields = {**source.signature, "norm": write_steps(rules.normalization)}
+    if dataset.thoughts:
+        fields["thoughts"] = dataset.thoughts
     if rescored.asked_by != (rescored.protocol.name,):
         fields |= {"protocol": rescored.protocol.name, "rescored": "+".join(rescored.asked_by)}
     fields |= {metric: text for metric, text in dataset.signatures.items() if metric not in rules.metrics}

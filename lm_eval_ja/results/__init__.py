@@ -15,11 +15,22 @@ from lm_eval_ja.results._files import (
 )
 from lm_eval_ja.results._read import read_runs
 from lm_eval_ja.results._stamps import stamp_after
-from lm_eval_ja.results._types import JudgeReply, Problem, Question, Run, RunSet, Sample, TaskResult, Turn
+from lm_eval_ja.results._types import (
+    JudgeReply,
+    Part,
+    Problem,
+    Question,
+    Run,
+    RunSet,
+    Sample,
+    TaskResult,
+    Turn,
+)
 
 __all__ = [
     "PER_TASK",
     "JudgeReply",
+    "Part",
     "Problem",
     "Question",
     "ResultsFile",

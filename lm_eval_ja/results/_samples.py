@@ -11,7 +11,7 @@ from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
-from lm_eval_ja.results._types import JudgeReply, Problem, Question, Sample, Turn
+from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Sample, Turn
 
 
 @dataclass
@@ -137,6 +137,7 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         prediction=predictions[0],
         prompt=pool(arguments["arg_0"]),
         max_tokens=_max_tokens(arguments.get("arg_1")),
+        parts=_parts(sample, metric),
         # What is beyond the predictions is padding for ranks with fewer questions.
         samples=tuple(
             Sample(output, prediction, _sample_score(metric, dataset, prediction, gold))
@@ -153,6 +154,15 @@ def _sample_score(metric: str, dataset: str, prediction: str, gold: str) -> floa
         return None if per_item is None else per_item(prediction, gold)
     except OptionError:  # a package that the metric needs is missing here
         return None
+
+
+def _parts(sample: Mapping[str, Any], metric: str) -> tuple[Part, ...]:
+    """Verdicts on a prompt's instructions, where the metric counts instructions: the record in ``filtered_resps``."""
+    if metric not in ("instruction_strict", "instruction_loose"):
+        return ()
+    record = json.loads(str(sample["filtered_resps"][0]))
+    verdict = metric.removeprefix("instruction_")
+    return tuple(Part(str(own["instruction"]), float(bool(own[verdict]))) for own in record)
 
 
 def _score(sample: Mapping[str, Any], metric: str) -> float | None:

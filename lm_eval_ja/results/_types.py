@@ -60,6 +60,19 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a question that is right or wrong for itself, such as one instruction of M-IFEval.
+
+    Attributes:
+        name: What it asks for, such as ``ja:length_constraints:number_sentences``.
+        value: 1 or 0.
+    """
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Sample:
     """One of several answers to a question.
 
@@ -95,6 +108,7 @@ class Question:
         score: Its value: 0 to 1, or for MT-Bench the mean rating from 1 to 10; of several samples their mean. None if
             unscored.
         turns: MT-Bench's two turns; empty for others.
+        parts: M-IFEval's instructions: the score of the task is the mean over all questions' parts. Empty for others.
         samples: The answers where there are several (``repeats``), the first of which is ``output``; otherwise empty.
     """
 
@@ -111,6 +125,7 @@ class Question:
     metric: str
     score: float | None
     turns: tuple[Turn, ...] = ()
+    parts: tuple[Part, ...] = ()
     samples: tuple[Sample, ...] = ()
 
 

@@ -190,6 +190,10 @@ class JasterTask(ProtocolTask):
             for name, value in question_values(metric, self.block.dataset, predictions, target).items()
         }
 
+    def limit(self) -> int:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self.block.output_length
+
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {
@@ -216,6 +220,7 @@ class JasterTask(ProtocolTask):
                 "shots": str(self.config.num_fewshot or 0),
                 "style": self._form,
                 "norm": write_steps(self.block.normalization),
+                **self.answers.signature_fields(stops=bool(self._stops)),
                 "gen": self._generation(),
                 **self.run_fields(),
             }

@@ -159,7 +159,8 @@ class MIfevalTask(ProtocolTask):
         if self.predict_only:
             return
         for instance in self._instances:
-            verdicts = evaluate(_instructions(instance.doc), instance.resps[0])
+            (answer,) = instance.filtered_resps.values()  # without thoughts
+            verdicts = evaluate(_instructions(instance.doc), answer)
             record = json.dumps([vars(verdict) for verdict in verdicts])
             instance.filtered_resps = dict.fromkeys(instance.filtered_resps, record)
 
@@ -168,6 +169,10 @@ class MIfevalTask(ProtocolTask):
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         return dict(values([Verdict(**verdict) for verdict in json.loads(results[0])]))
+
+    def limit(self) -> int | None:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self._file_generation.get("max_gen_toks")
 
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
@@ -189,6 +194,7 @@ class MIfevalTask(ProtocolTask):
                 "shots": "0",
                 "style": self._form,
                 "norm": "none",
+                **self.answers.signature_fields(stops=bool(self._stops)),
                 "gen": self._generation(),
                 **self.run_fields(),
             }

@@ -12,13 +12,14 @@ from lm_eval.api.instance import Instance
 import lm_eval_ja
 from lm_eval_ja.datasets import Settings, conversations_digest, load_mtbench
 from lm_eval_ja.judge import preflight
-from lm_eval_ja.judge.mtbench import THINK_END, Session, TurnRecord, make_record, question_values
+from lm_eval_ja.judge.mtbench import Session, TurnRecord, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.prompts import STOP, Conversation
 from lm_eval_ja.protocols import load_protocol, signature
 from lm_eval_ja.results import stamp_after, write_run
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import ConversationBlock, read_block
+from lm_eval_ja.thoughts import AUTO
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class MTBenchTask(ProtocolTask):
     environment, see :class:`~lm_eval_ja.judge.options.JudgeOptions`.
     """
 
+    NO_ANSWER = "are rated 1, and so are the turns after them, without asking the judge"
     ONE_SAMPLE = (
         "MT-Bench answers are asked for once (judge_repeats judges each several times). Run it by itself, without "
         "repeats, with several --seed for the spread of its answers; `lm-eval-ja report` joins such runs"
@@ -61,7 +63,6 @@ class MTBenchTask(ProtocolTask):
             ConversationBlock, rest.pop("mtbench", None), f"the block `mtbench` of {rest['task']}"
         )
         self.options = JudgeOptions.from_run(rest.get("metadata"))
-        self._session = Session(rest["task"], self.options, prompts=None)
         self._form = "conversation"
         self._dropped = False
         category = self.block.category
@@ -81,6 +82,7 @@ class MTBenchTask(ProtocolTask):
                 ],
             }
         )
+        self._session = Session(rest["task"], self.options, prompts=None, thoughts=self.answers.handling)
         # The type that ranks are padded by; config.output_type stays generate_until, which is what the user's
         # --gen_kwargs are for.
         self.OUTPUT_TYPE = "generate_until_multi_turn"
@@ -132,14 +134,14 @@ class MTBenchTask(ProtocolTask):
             chat=chat,
             gen_kwargs=self._generation(doc["category"], chat=chat),
             system=kwargs.get("system_instruction") or None,
-            think_end=THINK_END,
+            thoughts=self.answers.options.thoughts,
         )
 
     def _generation(self, category: str, *, chat: bool) -> dict[str, Any]:
         """Generation settings: the protocol's, under those that the task's file or ``--gen_kwargs`` set."""
         own = {
-            "until": [] if chat else [STOP],
-            "max_gen_toks": self.block.max_new_tokens,
+            "until": [] if chat or self.answers.expected else [STOP],
+            "max_gen_toks": self.answers.options.tokens(self.block.max_new_tokens),
             "temperature": self.block.temperatures[category],
         }
         given = {
@@ -167,6 +169,7 @@ class MTBenchTask(ProtocolTask):
             self._session.visible(answer, chat=instance.args[1]["chat"])
             for instance, answer in zip(self._instances, answers, strict=True)
         ]
+        self._count_thoughts(answers)
         judged: Sequence[list[TurnRecord]] = [[] for _ in self._instances]
         if not self.predict_only:
             saved = None if self._dropped else self._keep_answers(answers)
@@ -179,6 +182,17 @@ class MTBenchTask(ProtocolTask):
         for instance, answer, seen, turns in zip(self._instances, answers, visible, judged, strict=True):
             instance.filtered_resps = {"none": make_record(seen, answer[2], turns)}
 
+    def without_thoughts(self, response: Any, instance: Any) -> Any:  # noqa: ARG002  # of a text
+        """Both turns as they are: what is visible of them is read turn by turn."""
+        return response
+
+    def _count_thoughts(self, answers: Sequence[Sequence[str]]) -> None:
+        for first, second, prompt, *opened in answers:
+            tags = self.answers.handling.opened_by("".join(opened))
+            for answer in (first, second) if prompt else (first,):
+                self.answers.count(self.answers.handling.read(answer, tags).state)
+        self.answers.report(str(self.config.task), self.NO_ANSWER)
+
     def _keep_answers(self, answers: Sequence[Sequence[str]]) -> Path | None:
         """Save the answers before any judge is called: the harness writes its files only when all is over.
 
@@ -190,7 +204,16 @@ class MTBenchTask(ProtocolTask):
         folder = Settings.from_env().cache / "answers" / f"{task}-{stamp}-{os.getpid()}"
         results = {
             "results": {task: {"name": task, "alias": task, "sample_len": len(answers)}},
-            "configs": {task: {"task": task, "metadata": {"data": self.options.data, **self.facts()}}},
+            "configs": {
+                task: {
+                    "task": task,
+                    "metadata": {
+                        "data": self.options.data,
+                        "thoughts": self.answers.options.thoughts,
+                        **self.facts(),
+                    },
+                }
+            },
             "versions": {task: self.TASK_VERSION},
             "n-shot": {task: 0},
             "higher_is_better": {task: self.higher_is_better()},
@@ -223,6 +246,10 @@ class MTBenchTask(ProtocolTask):
             return {"bypass": 999}  # the harness's own placeholder value
         return question_values(results[0], doc["category"], self.metrics, self._average)
 
+    def limit(self) -> int:
+        """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
+        return self.block.max_new_tokens
+
     def facts(self) -> dict[str, Any]:
         """See :class:`~lm_eval_ja.tasks._base.ProtocolTask`."""
         return {
@@ -243,6 +270,7 @@ class MTBenchTask(ProtocolTask):
                 "shots": "0",
                 "style": self._form,
                 "norm": "thoughts" if self.options.judge_thoughts else "visible",
+                **self.answers.signature_fields(stops=self._form == "conversation", usual=AUTO),
                 "gen": self._deviations(),
                 **self.run_fields(),
                 **self._session.signature_fields(),
@@ -254,6 +282,9 @@ class MTBenchTask(ProtocolTask):
         usual: dict[str, Any] = {"max_gen_toks": self.block.max_new_tokens, "until": []}
         if self._protocol.conversation:
             usual["max_gen_toks"] = self._protocol.conversation.max_new_tokens
-        given = dict(self.config.generation_kwargs or {})
+        given = {
+            "max_gen_toks": self.answers.options.tokens(self.block.max_new_tokens),
+            **(self.config.generation_kwargs or {}),
+        }
         changed = [f"{name}={value}" for name, value in sorted(given.items()) if usual.get(name) != value]
         return f"deviates:{','.join(changed)}" if changed else f"per-category-{usual['max_gen_toks']}"

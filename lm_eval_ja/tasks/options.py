@@ -1,5 +1,7 @@
-"""Options of the jaster tasks, which reach them through the harness's ``--metadata``."""
+"""Options of the tasks, which reach them through the harness's ``--metadata``."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lm_eval_ja._unicode import shown
@@ -7,8 +9,51 @@ from lm_eval_ja.datasets import Data
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_data, check_repeats
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
+from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
 _EVAL_SPLITS = ("test", "dev")
+
+
+_PROTOCOL = "protocol"
+_BUDGET = re.compile(r"protocol|x[1-9]\d{0,5}|\+\d{1,7}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """Options of every task: what of a model's text is the answer.
+
+    Attributes:
+        thoughts: How thoughts are handled, see :func:`lm_eval_ja.thoughts.parse_thoughts`.
+        token_budget: Most new tokens: ``protocol``, or more: ``x4`` for four times the protocol's, ``+4096`` for as
+            many besides.
+    """
+
+    thoughts: str | Sequence[str] = AUTO
+    token_budget: str = _PROTOCOL
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            OptionError: A value that cannot work, with those that can.
+        """
+        parse_thoughts(self.thoughts)
+        if not isinstance(self.token_budget, str) or not _BUDGET.fullmatch(self.token_budget):
+            raise OptionError(
+                f"token_budget is {shown(self.token_budget)}; it may be protocol, or raise every limit of the "
+                "protocol: x4 (four times as many tokens), +4096 (so many more)"
+            )
+
+    def tokens(self, limit: int) -> int:
+        """Most new tokens where the protocol allows ``limit``: never fewer.
+
+        >>> AnswerOptions(token_budget="x4").tokens(3), AnswerOptions(token_budget="+4096").tokens(1024)
+        (12, 5120)
+        """
+        if self.token_budget == _PROTOCOL:
+            return limit
+        number = int(self.token_budget[1:])
+        return limit * number if self.token_budget[0] == "x" else limit + number
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lm_eval_ja.datasets import (
     Settings,
     Split,
     load,
+    load_m_ifeval,
     load_mtbench,
 )
 from lm_eval_ja.errors import DataError
@@ -47,7 +48,7 @@ class HeldOutQuestions:
 
 
 def load_held_out(*, hold_dev: bool, data: Data, settings: Settings, catalog: Catalog) -> HeldOutQuestions:
-    """Load the test split of every dataset of every protocol, the split that is evaluated by default, and MT-Bench.
+    """Load the test split of every protocol's datasets, the split evaluated by default, MT-Bench and M-IFEval.
 
     Args:
         hold_dev: Whether dev is held out where a protocol evaluates it.
@@ -65,12 +66,16 @@ def load_held_out(*, hold_dev: bool, data: Data, settings: Settings, catalog: Ca
         shelf.hold(protocol, rules, split)
     for revision in MTBENCH_REVISIONS:
         shelf.hold_mtbench(revision)
+    for name in protocol_names():
+        if (asked := load_protocol(name).instructions) is not None:
+            shelf.hold_instructions(name, asked.dataset)
     return HeldOutQuestions(shelf.exact, GramIndex(shelf.texts), tuple(shelf.splits), tuple(shelf.missing))
 
 
 def _wanted(*, hold_dev: bool) -> Iterator[tuple[str, DatasetRules, Split]]:
     for protocol in protocol_names():
-        for rules in sorted_rules(load_protocol(protocol)):
+        by_dataset = {rules.dataset: rules for rules in sorted_rules(load_protocol(protocol))}
+        for rules in by_dataset.values():  # once each, whatever the numbers of shots
             yield protocol, rules, "test"
             if rules.split == "dev" and hold_dev:
                 yield protocol, rules, "dev"
@@ -116,6 +121,16 @@ class _Shelf:
             for turn, reference in zip(question["turns"], question["reference"], strict=True)
         )
         self._add(f"mtbench-{revision}", "mtbench", "test", rows, translation=False)
+
+    def hold_instructions(self, protocol: str, dataset: str) -> None:
+        """Take in prompts with instructions that a program checks. They have no reference answers."""
+        try:
+            prompts = load_m_ifeval(data=self.data, settings=self.settings, catalog=self.catalog)
+        except DataError as error:
+            self.missing.append(UnavailableSplit(protocol, dataset, "test", str(error)))
+            return
+        rows = ((prompt["id"], prompt["input"], "") for prompt in prompts)
+        self._add(protocol, dataset, "test", rows, translation=False)
 
     def _add(
         self,

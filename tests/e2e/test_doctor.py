@@ -89,5 +89,5 @@ def test_token_limits(lm_eval_ja, tiny_model):
     assert float(share.rstrip("%")) > 0
     assert 0 < float(best) < 1
     assert done.code == 1
-    assert "right answers of jemhopqa are cut off" in done.output
-    assert "--gen_kwargs max_gen_toks=64" in done.output
+    assert "correct answers of jemhopqa are truncated" in done.output
+    assert '--metadata \'{"data": "sample", "token_budget": "x' in done.output

@@ -19,7 +19,6 @@ import pytest
 
 from lm_eval_ja.datasets import format_ok, load_mtbench
 from lm_eval_ja.judge import JudgmentStore
-from lm_eval_ja.judge.mtbench import THINK_END
 from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
@@ -149,12 +148,15 @@ def answer_file(folder: Path) -> dict[str, str]:
         line["output"] = given[line["id"]] = OUTPUTS[number % len(OUTPUTS)]
     chosen = random.Random(3)
     for doc in load_mtbench("neo", data="sample"):
-        conversation = Conversation(tuple(doc["turns"]), chat=False, think_end=THINK_END)
+        conversation = Conversation(tuple(doc["turns"]), chat=False)
         first, second = chosen.choice(list(ODD.values())), chosen.choice(OUTPUTS)
-        first = {"math": ODD["lone surrogates"], "coding": LONG["kana"]}.get(doc["category"], first)
+        first = {"math": ODD["lone surrogates"], "coding": LONG["kana"], "writing": "はい"}.get(
+            doc["category"], first
+        )
         second = {"stem": ODD["lone surrogates"], "writing": LONG["accents"]}.get(doc["category"], second)
         lines.append({"prompt": conversation.first(), "output": first})
-        lines.append({"prompt": conversation.second(first), "output": second})
+        if (prompt := conversation.second(first)) is not None:  # None after thoughts that do not end
+            lines.append({"prompt": prompt, "output": second})
     # In ASCII: the escapes of lone surrogates are valid JSON, their bytes are not.
     (folder / "answers.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in lines), encoding="ascii"
@@ -233,6 +235,9 @@ def test_the_judge_sees_the_answers_as_they_are_and_its_words_are_logged(hostile
     for sample in samples:
         record = json.loads(sample["filtered_resps"][0])
         for answer, turn in zip(record["answers"], record["judgments"], strict=True):
+            if (turn["reason"] or "").startswith("unanswered"):
+                assert (answer, turn["rating"], turn["judgments"]) == ("", 1.0, [])
+                continue
             assert answer in turn["messages"][1]["content"]
             assert turn["messages"][1]["content"] in asked
             body = answered[json.dumps(turn["messages"], sort_keys=True)].body
@@ -246,6 +251,15 @@ def test_the_judge_sees_the_answers_as_they_are_and_its_words_are_logged(hostile
     assert by_category["math"][0] == broken(ODD["lone surrogates"])
     assert "前\ufffd後" in by_category["math"][2], "the second prompt is text that any backend can take"
     assert by_category["writing"][1] == LONG["accents"]
+
+
+def answered_turns(folder: Path) -> int:
+    """Turns with an answer to judge: all but those whose thoughts never end, and the turns after them."""
+    records = [json.loads(sample["filtered_resps"][0]) for sample in samples_of(folder)["nejumi_mtbench"]]
+    reasons = [turn["reason"] or "" for record in records for turn in record["judgments"]]
+    unanswered = sum(reason.startswith("unanswered") for reason in reasons)
+    assert 0 < unanswered < len(reasons) / 2
+    return len(reasons) - unanswered
 
 
 def test_a_second_run_finds_every_answer_and_every_rating_again(hostile) -> None:
@@ -279,14 +293,14 @@ def test_a_second_run_finds_every_answer_and_every_rating_again(hostile) -> None
         ),
     )
     unrated = {call.identity for call in server.calls[before:]}
-    assert len(unrated) == 16 - rated, "only what had no rating was asked again"
+    assert len(unrated) == answered_turns(folder) - rated, "only what had no rating was asked again"
 
 
 def test_saved_answers_are_judged_again(hostile) -> None:
     folder, _, _, _, _ = hostile
     with JudgeServer(reply) as other:
         run(folder, "lm_eval_ja.cli", "judge", "again", "--judge_base_url", other.url, ok=(0, 1))
-        assert len({call.identity for call in other.calls if call.prompt != "1"}) == 16
+        assert len({call.identity for call in other.calls if call.prompt != "1"}) == answered_turns(folder)
     newest = max((folder / "again").rglob("samples_*.jsonl"))
     assert len([json.loads(line) for line in newest.read_bytes().decode("utf-8").split("\n") if line]) == 8
 

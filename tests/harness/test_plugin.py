@@ -219,9 +219,7 @@ class Parrot(LM):
 
 def two_turns(chat: bool, number: int = 3):
     conversations = [
-        Conversation(
-            (f"first {i}", f"second {i}"), chat, {"until": ["###"], "max_gen_toks": 5}, think_end="</think>"
-        )
+        Conversation((f"first {i}", f"second {i}"), chat, {"until": ["###"], "max_gen_toks": 5})
         for i in range(number)
     ]
     return [

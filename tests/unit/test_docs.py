@@ -21,11 +21,11 @@ from lm_eval_ja.cli import build_parser
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES, MTBENCH_REVISIONS, available, packaged
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import DatasetRules, find_conversation, load_protocol, protocol_names
-from lm_eval_ja.tasks.options import JasterOptions
+from lm_eval_ja.tasks.options import AnswerOptions, JasterOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(lm_eval_ja.__file__).parent
-DOCS = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+DOCS = sorted([*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -72,7 +72,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def test_the_index_links_every_document() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / urlsplit(link).path).resolve() for link in _LINK.findall(text_of(index))}
-    assert {path for path in index.parent.glob("*.md") if path != index} <= linked
+    assert {path for path in index.parent.rglob("*.md") if path != index} <= linked
 
 
 @each_document
@@ -172,7 +172,12 @@ def option_table(heading: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "options"), [("Options of jaster", JasterOptions), ("Options of the judge", JudgeOptions)]
+    ("heading", "options"),
+    [
+        ("Options of jaster", JasterOptions),
+        ("Options of all tasks", AnswerOptions),
+        ("Options of the judge", JudgeOptions),
+    ],
 )
 def test_options_and_their_defaults_are_those_of_the_package(heading: str, options: type) -> None:
     expected = {
@@ -184,7 +189,11 @@ def test_options_and_their_defaults_are_those_of_the_package(heading: str, optio
 
 @each_document
 def test_metadata_in_commands_is_understood(path: Path) -> None:
-    known = {field.name for options in (JasterOptions, JudgeOptions) for field in dataclasses.fields(options)}
+    known = {
+        field.name
+        for options in (JasterOptions, AnswerOptions, JudgeOptions)
+        for field in dataclasses.fields(options)
+    }
     for words in commands(text_of(path)):
         for flag, value in itertools.pairwise(words):
             if flag == "--metadata" and value.startswith("{"):

@@ -91,6 +91,7 @@ def test_judges_and_task_versions_separate(tmp_path):
     [
         ("style", "alpaca+chat_template"),
         ("version", "9.9.9"),
+        ("template", "enable_thinking=False"),
         ("bos", "on"),
         ("style", "alpaca+chat_template+multiturn"),
     ],

@@ -131,3 +131,47 @@ def test_a_run_stands_on_the_leaderboard():
     assert (leaf.task, leaf.metric) == ("m_ifeval_ja", "instruction_strict")
     run = SimpleNamespace(tasks={"m_ifeval_ja": None, "nejumi_jaster_jnli": None})
     assert own_tasks(run, load_protocol("m_ifeval_ja")) == ["m_ifeval_ja"]
+
+
+def test_intervals_draw_prompts_and_failures_count_instructions():
+    """Standard error and interval are those of a ratio over prompts, not of 226 independent instructions."""
+    from dataclasses import replace
+
+    from lm_eval_ja.analysis import analyse, bootstrap_intervals, failed_parts
+    from lm_eval_ja.metrics.m_ifeval import Followed, instruction_stderr
+    from lm_eval_ja.protocols import Score
+    from lm_eval_ja.results import Part
+    from tests.made_up_runs import question, run, task
+
+    verdicts = [[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0], [1], [0], [1, 0]] * 4
+    questions = [
+        question(
+            "m_ifeval_ja",
+            index,
+            sum(own) / len(own),
+            metric="instruction_strict",
+            parts=tuple(Part(f"ja:kind:{place}", float(each)) for place, each in enumerate(own)),
+        )
+        for index, own in enumerate(verdicts)
+    ]
+    followed = [Followed(sum(own), len(own)) for own in verdicts]
+    share = sum(map(sum, verdicts)) / sum(map(len, verdicts))
+    made_up = replace(
+        task("m_ifeval_ja", "m_ifeval_ja", questions),
+        protocol="m_ifeval_ja",
+        metric="instruction_strict",
+        score=Score(share, instruction_stderr(followed)),
+        values={"instruction_strict": share},
+    )
+    own = run("m", [made_up])
+    interval = bootstrap_intervals([own], resamples=200)["m"].scores["m_ifeval_ja"]
+    assert interval is not None
+    assert interval.value == pytest.approx(share)
+    assert interval.stderr == pytest.approx(instruction_stderr(followed), rel=1e-9)
+    independent = (share * (1 - share) / sum(map(len, verdicts))) ** 0.5
+    assert interval.stderr > 1.4 * independent, "instructions of a prompt stand or fall together"
+    assert interval.high - interval.low > 2 * 1.9 * interval.stderr
+    assert failed_parts(made_up) == {"ja:kind:0": (12, 28), "ja:kind:1": (12, 20), "ja:kind:2": (8, 16)}
+    (failures,) = analyse(own).values()
+    assert failures.score == pytest.approx(share)
+    assert failures.lenient is None

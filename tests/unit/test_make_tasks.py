@@ -61,6 +61,39 @@ nejumi_jaster_wiki_coreference nejumi_jaster_wiki_dependency nejumi_jaster_wiki_
 nejumi_jaster_wiki_reading nejumi_mtbench nejumi_mtbench_2024 nejumi_mtbench_coding
 nejumi_mtbench_extraction nejumi_mtbench_humanities nejumi_mtbench_math nejumi_mtbench_reasoning
 nejumi_mtbench_roleplay nejumi_mtbench_stem nejumi_mtbench_writing
+nejumi3 nejumi3_aio_0shot nejumi3_aio_2shot nejumi3_alt nejumi3_alt-e-to-j nejumi3_alt-e-to-j_0shot
+nejumi3_alt-e-to-j_2shot nejumi3_alt-j-to-e nejumi3_alt-j-to-e_0shot nejumi3_alt-j-to-e_2shot nejumi3_chabsa
+nejumi3_chabsa_0shot nejumi3_chabsa_2shot nejumi3_commonsensemoralja_0shot nejumi3_commonsensemoralja_2shot
+nejumi3_ethics nejumi3_extraction nejumi3_glp nejumi3_jamp nejumi3_jamp_0shot nejumi3_jamp_2shot
+nejumi3_janli nejumi3_janli_0shot nejumi3_janli_2shot nejumi3_jblimp nejumi3_jblimp_0shot
+nejumi3_jblimp_2shot nejumi3_jcola-in-domain nejumi3_jcola-in-domain_0shot nejumi3_jcola-in-domain_2shot
+nejumi3_jcola-out-of-domain nejumi3_jcola-out-of-domain_0shot nejumi3_jcola-out-of-domain_2shot
+nejumi3_jcommonsenseqa nejumi3_jcommonsenseqa_0shot nejumi3_jcommonsenseqa_2shot nejumi3_jemhopqa
+nejumi3_jemhopqa_0shot nejumi3_jemhopqa_2shot nejumi3_jnli nejumi3_jnli_0shot nejumi3_jnli_2shot
+nejumi3_jsem nejumi3_jsem_0shot nejumi3_jsem_2shot nejumi3_jsick nejumi3_jsick_0shot nejumi3_jsick_2shot
+nejumi3_jsquad nejumi3_jsquad_0shot nejumi3_jsquad_2shot nejumi3_knowledge nejumi3_math nejumi3_mawps
+nejumi3_mawps_0shot nejumi3_mawps_2shot nejumi3_mgsm_0shot nejumi3_mgsm_2shot nejumi3_niilc
+nejumi3_niilc_0shot nejumi3_niilc_2shot nejumi3_retrieval nejumi3_semantics nejumi3_syntax
+nejumi3_translation nejumi3_wiki_coreference nejumi3_wiki_coreference_0shot nejumi3_wiki_coreference_2shot
+nejumi3_wiki_dependency nejumi3_wiki_dependency_0shot nejumi3_wiki_dependency_2shot nejumi3_wiki_ner
+nejumi3_wiki_ner_0shot nejumi3_wiki_ner_2shot nejumi3_wiki_pas nejumi3_wiki_pas_0shot nejumi3_wiki_pas_2shot
+nejumi3_wiki_reading nejumi3_wiki_reading_0shot nejumi3_wiki_reading_2shot nejumi3_wikicorpus-e-to-j
+nejumi3_wikicorpus-e-to-j_0shot nejumi3_wikicorpus-e-to-j_2shot nejumi3_wikicorpus-j-to-e
+nejumi3_wikicorpus-j-to-e_0shot nejumi3_wikicorpus-j-to-e_2shot nejumi4 nejumi4_aio_0shot nejumi4_aio_2shot
+nejumi4_alt nejumi4_alt-e-to-j nejumi4_alt-e-to-j_0shot nejumi4_alt-e-to-j_2shot nejumi4_alt-j-to-e
+nejumi4_alt-j-to-e_0shot nejumi4_alt-j-to-e_2shot nejumi4_applied nejumi4_basic
+nejumi4_commonsensemoralja_0shot nejumi4_commonsensemoralja_2shot nejumi4_corrected nejumi4_corrected_alt
+nejumi4_corrected_glp nejumi4_ethics nejumi4_general nejumi4_glp nejumi4_jamp nejumi4_jamp_0shot
+nejumi4_jamp_2shot nejumi4_janli nejumi4_janli_0shot nejumi4_janli_2shot nejumi4_jblimp nejumi4_jblimp_0shot
+nejumi4_jblimp_2shot nejumi4_jcola-in-domain nejumi4_jcola-in-domain_0shot nejumi4_jcola-in-domain_2shot
+nejumi4_jcola-out-of-domain nejumi4_jcola-out-of-domain_0shot nejumi4_jcola-out-of-domain_2shot
+nejumi4_jcommonsenseqa nejumi4_jcommonsenseqa_0shot nejumi4_jcommonsenseqa_2shot nejumi4_jemhopqa
+nejumi4_jemhopqa_0shot nejumi4_jemhopqa_2shot nejumi4_jnli nejumi4_jnli_0shot nejumi4_jnli_2shot
+nejumi4_jsem nejumi4_jsem_0shot nejumi4_jsem_2shot nejumi4_jsick nejumi4_jsick_0shot nejumi4_jsick_2shot
+nejumi4_jsquad nejumi4_jsquad_0shot nejumi4_jsquad_2shot nejumi4_knowledge nejumi4_kuci_0shot
+nejumi4_kuci_2shot nejumi4_math nejumi4_mawps nejumi4_mawps_0shot nejumi4_mawps_2shot nejumi4_mgsm_0shot
+nejumi4_mgsm_2shot nejumi4_niilc nejumi4_niilc_0shot nejumi4_niilc_2shot nejumi4_reasoning nejumi4_retrieval
+nejumi4_semantics nejumi4_syntax nejumi4_translation
 """
 NOT_ASKED = {
     "llm_jp_eval_1_4_cg",
@@ -80,6 +113,46 @@ NOT_ASKED = {
     "llm_jp_eval_2_1_base_qa_en",
     "llm_jp_eval_2_1_base_rc",
     "llm_jp_eval_2_1_base_sum",
+    "nejumi3_aio",
+    "nejumi3_bias",
+    "nejumi3_controllability",
+    "nejumi3_english",
+    "nejumi3_expression",
+    "nejumi3_jaster_control",
+    "nejumi3_jmmlu",
+    "nejumi3_mgsm",
+    "nejumi3_mmlu_en",
+    "nejumi3_reasoning",
+    "nejumi3_robustness",
+    "nejumi3_toxicity",
+    "nejumi3_truth",
+    "nejumi4_abstract",
+    "nejumi4_aio",
+    "nejumi4_apps",
+    "nejumi4_bias",
+    "nejumi4_coding",
+    "nejumi4_control_0shot",
+    "nejumi4_control_2shot",
+    "nejumi4_controllability",
+    "nejumi4_corrected_apps",
+    "nejumi4_corrected_coding",
+    "nejumi4_corrected_control_0shot",
+    "nejumi4_corrected_control_2shot",
+    "nejumi4_corrected_controllability",
+    "nejumi4_corrected_jaster_control",
+    "nejumi4_corrected_jhumaneval",
+    "nejumi4_corrected_truth",
+    "nejumi4_expert",
+    "nejumi4_expression",
+    "nejumi4_function_calling",
+    "nejumi4_jaster_control",
+    "nejumi4_jmmlu",
+    "nejumi4_logic",
+    "nejumi4_mgsm",
+    "nejumi4_mmlu_prox_ja",
+    "nejumi4_robustness",
+    "nejumi4_toxicity",
+    "nejumi4_truth",
 }
 """Scores of which no task computes any member."""
 

@@ -9,7 +9,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.options import pick
 from lm_eval_ja.prompts import make_style
-from lm_eval_ja.tasks.options import JasterOptions
+from lm_eval_ja.tasks.options import AnswerOptions, JasterOptions
 
 
 def test_other_keys_are_left_alone():
@@ -116,6 +116,24 @@ def test_no_model_argument_is_taken_for_a_slip():
         names = vllm | set(inspect.signature(model.__init__).parameters) - {"self", "kwargs"}
         assert len(names) > len(vllm) or model is LocalChatCompletion
         assert pick(JasterOptions, dict.fromkeys(names)) == JasterOptions()
+
+
+def test_a_token_budget_only_rises():
+    for text, limit, raised in (
+        ("protocol", 3, 3),
+        ("x1", 3, 3),
+        ("x4", 3, 12),
+        ("+4096", 1024, 5120),
+        ("+0", 3, 3),
+    ):
+        assert pick(AnswerOptions, {"token_budget": text}).tokens(limit) == raised
+    for text in ("x0", "x-1", "x0.5", "-5", "64", 64, "", "x", "+", None, "+1e3", "x９"):
+        with pytest.raises(
+            OptionError, match=r"token_budget is .*; it may be protocol, or raise every limit"
+        ):
+            pick(AnswerOptions, {"token_budget": text})
+    with pytest.raises(OptionError, match="did you mean 'token_budget'"):
+        pick(AnswerOptions, {"token_budgets": "x4"})
 
 
 def test_misspelled_variables_of_the_judge_are_named(monkeypatch):

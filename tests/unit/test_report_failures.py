@@ -94,7 +94,7 @@ def test_outcomes(tmp_path, dataset, metric, output, gold, outcome, lenient):
             None,
             "wrong",
         ),  # too short to have met the limit
-        ("jnli", "exact_match", "<think>まず前提を", "neutral", 300, None, "truncated"),
+        ("jnli", "exact_match", "<think>まず前提を", "neutral", 300, None, "thinking"),
         (
             "wiki_dependency",
             "set_f1",

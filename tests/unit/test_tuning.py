@@ -9,11 +9,13 @@ import pytest
 from datasets import load_from_disk
 
 from lm_eval_ja.cli import main
-from lm_eval_ja.datasets import Settings, load
+from lm_eval_ja.datasets import Settings, load, load_m_ifeval, packaged
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.protocols import DatasetRules, load_protocol, protocol_names
 from lm_eval_ja.tuning import EXPORT_SPLITS, export_tuning
 from lm_eval_ja.tuning._examples import make_example
+from lm_eval_ja.tuning._held_out import load_held_out
+from lm_eval_ja.tuning._overlap import Place, normalise
 from lm_eval_ja.tuning._write import new_folder
 
 HEAD = (
@@ -153,9 +155,22 @@ def test_what_is_held_out_is_listed(tmp_path):
     }
     tests, dev = ({split for split in splits if split[1] not in OWN_DATA} for splits in (tests, dev))
     benches = {("mtbench-neo", "mtbench", "test"), ("mtbench-2024", "mtbench", "test")}
+    benches.add(("m_ifeval_ja", "m_ifeval_ja", "test"))
     # llm-jp-eval 1 evaluates dev, so dev is held out unless it is what is exported.
     assert held == tests | benches | dev
     assert {(split.protocol, split.dataset, split.split) for split in both.held_out} == tests | benches
+
+
+def test_prompts_of_m_ifeval_are_held_out_and_every_split_once():
+    shelf = load_held_out(hold_dev=True, data="sample", settings=Settings.from_env(), catalog=packaged())
+    prompt = load_m_ifeval(data="sample")[0]
+    match = shelf.exact.find(normalise(prompt["input"]), normalise("何でも"), translation=False)
+    assert match is not None
+    assert match.kinds == ("input",)
+    assert match.places == (Place("m_ifeval_ja", "m_ifeval_ja", "test", prompt["id"]),)
+    assert "m_ifeval_ja" in shelf.grams.datasets
+    names = [(split.protocol, split.dataset, split.split) for split in shelf.splits]
+    assert len(names) == len(set(names)), "a dataset asked at 0 and 2 shots is one dataset"
 
 
 def test_overlaps_are_kept_on_request_and_told(tmp_path, capsys):

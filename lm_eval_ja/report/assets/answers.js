@@ -110,7 +110,7 @@ function conversation(own, block, answers, shown, at) {
 function turnParts(block, [prompt, raw, seen, rating, reason, spread, judgments]) {
   return [
     part(t("answer"), textBlock(seen ?? raw)),
-    rating === null ? el("p", { class: "warn" }, t("unratedTurn", { reason: label(reason ?? "", 300) })) : null,
+    rating === null ? el("p", { class: "warn" }, t("unratedTurn", { reason: label(reason ?? "", 300) })) : reason ? el("p", { class: "warn" }, label(reason, 300)) : null,
     spread === null ? null : el("p", { class: "muted small" }, t("spread", { spread: spread.toFixed(2) })),
     ...judgments.map(([own, text, judge]) => folded(
       `${t("judgment", { judge: label(judge, 60) })}${own === null ? "" : ` · ${t("rating", { rating: own })}`}`, [textBlock(text)], { class: "judgment", open: judgmentsOpen })),

@@ -1,5 +1,5 @@
 // Small helpers, and the only ways in which text of the results gets into the page.
-const ICONS = { c: "✓", p: "◐", b: "✎", t: "✂", e: "∅", l: "文", w: "✕", r: "★", u: "–" };
+const ICONS = { c: "✓", p: "◐", b: "✎", t: "✂", e: "∅", l: "文", w: "✕", r: "★", u: "–", h: "…" };
 
 // ECharts empties elements through innerHTML. Nothing else may write markup, here or in any library.
 if (window.trustedTypes && trustedTypes.createPolicy) {

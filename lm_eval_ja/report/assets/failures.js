@@ -44,6 +44,7 @@ const PATTERNS = {
   c: null, p: { dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: 0.8 }, b: { symbol: "circle", dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [6, 0], symbolSize: 0.7 },
   t: { dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -0.8 }, e: null, l: { dashArrayX: [1, 0], dashArrayY: [1, 3], rotation: 1.57 },
   w: { dashArrayX: [[5, 5], [0, 5, 5, 0]], dashArrayY: [5, 0], symbol: "rect" }, r: null, u: { dashArrayX: [1, 0], dashArrayY: [1, 4], rotation: 0 },
+  h: { symbol: "triangle", dashArrayX: [[4, 6], [0, 5, 4, 1]], dashArrayY: [5, 1], symbolSize: 0.8 },
 };
 const pattern = (code) => (PATTERNS[code] ? { symbol: "rect", ...PATTERNS[code], color: isDark() ? "#0006" : "#fff7" } : null);
 

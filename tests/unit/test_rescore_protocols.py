@@ -1,0 +1,122 @@
+"""The same answers under every protocol that shares datasets: each difference has a reason, and reasons add up."""
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from lm_eval_ja.metrics import METRICS, apply_steps, gold
+from lm_eval_ja.protocols import Missing, load_protocol
+from lm_eval_ja.rescoring import rescore
+from lm_eval_ja.results import Run, read_runs
+
+PROTOCOLS = ("neo", "llm_jp_eval", "llm_jp_eval_1_4", "llm_jp_eval_2_1_base", "nejumi3", "nejumi4")
+DATASETS = ("jnli", "niilc", "mawps", "chabsa", "jcommonsenseqa")
+METADATA = '{"data": "sample", "max_samples": -1}'
+NOISE = (
+    "{}", " {}", "\n\n{}", "回答:{}", "応答: {}", "'{}'", '"{}"', "{}です", "{}\n\n### 入力:", "{}.0", "Ａ{}", "",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run with the tasks of all protocols, whose answers are the golds with noise; sampled data, recorded."""
+    folder = tmp_path_factory.mktemp("every")
+    tasks = [
+        rules.task
+        for name in PROTOCOLS
+        for rules in load_protocol(name).tasks.values()
+        if rules.dataset in DATASETS
+    ]
+    options = ["--metadata", METADATA, "--apply_chat_template", "--tasks", ",".join(tasks)]
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("lm_eval_ja.cli", "prompts", *options, "-o", str(folder / "prompts.jsonl"))
+    rng = random.Random(0)
+    with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
+        for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            dataset = next(name for name in DATASETS if name in record["task"])
+            answer = {"jnli": "Neutral", "mawps": "12", "chabsa": "A社 positive\nB社 neutral"}.get(
+                dataset, "1"
+            )
+            file.write(json.dumps({**record, "output": rng.choice(NOISE).format(answer)}) + "\n")
+    given = ("--model", "recorded", "--model_args", f"path={folder / 'answers.jsonl'}")
+    run("lm_eval", "run", *given, *options, "--output_path", str(folder / "out"), "--log_samples")
+    (own,) = read_runs([folder / "out"]).runs
+    return own
+
+
+def answered_by(every: Run, protocol: str) -> Run:
+    """The same run with one protocol's tasks only."""
+    tasks = load_protocol(protocol).tasks
+    return replace(
+        every, tasks={name: task for name, task in every.tasks.items() if name in tasks}, groups={}
+    )
+
+
+@pytest.mark.parametrize(("asked", "scored"), list(itertools.permutations(PROTOCOLS, 2)))
+def test_each_difference_has_its_reason_and_the_reasons_add_up(every, asked, scored):
+    if "llm_jp_eval_2_1_base" in (asked, scored):
+        pytest.importorskip("math_verify", reason="the extra math is not installed")
+    rescored = rescore(answered_by(every, asked), scored)
+    assert rescored.asked_by == (asked,)
+    shared = {*DATASETS} - (set() if "nejumi4" not in (asked, scored) else {"chabsa"})  # Nejumi 4 dropped it
+    assert {own.rules.dataset for own in rescored.datasets} == shared
+    for own in rescored.datasets:
+        assert own.source.task in load_protocol(asked).tasks
+        assert own.before == own.reproduced, "the run's own rules give the run's own score"
+        # Scored from scratch by the rules in the protocol's file.
+        rules = own.rules
+        predictions = [apply_steps(question.output, rules.normalization) for question in own.source.questions]
+        golds = [gold(question.gold) for question in own.source.questions]
+        score = METRICS[rules.metrics[0]].score(predictions, golds)
+        assert own.scores[rules.metrics[0]].value == pytest.approx(score, abs=1e-12)
+        assert own.reproduced + sum(step.change for step in own.steps) == pytest.approx(score, abs=1e-12)
+        other = next(r for r in load_protocol(asked).tasks.values() if r.task == own.source.task)
+        alike = (other.normalization, other.metrics[0]) == (rules.normalization, rules.metrics[0])
+        assert alike == (own.steps == ()), "a difference in the rules is named, and nothing else"
+        reasons = [step.what for step in own.steps]
+        if other.metrics[0] != rules.metrics[0]:
+            assert reasons[-1] == f"{rules.metrics[0]} in place of {other.metrics[0]}"
+
+
+def notes(every: Run, asked: str, scored: str) -> str:
+    return "\n".join(rescore(answered_by(every, asked), scored).notes)
+
+
+def test_what_was_asked_otherwise_is_said_of_every_kind(every):
+    shown = notes(every, "neo", "nejumi4")
+    assert "prompt style alpaca, not chat_nejumi" in shown
+    assert "temperature 0, not 0.1" in shown
+    assert r"stop strings '\n\n', not none" in shown
+    assert "split" not in shown
+    assert "another selection of questions (chabsa)" in notes(every, "neo", "nejumi3")
+    assert notes(every, "nejumi3", "nejumi4") == ""
+    shown = notes(every, "llm_jp_eval", "neo")
+    assert "split dev, not test" in shown
+    assert "shots 4, not 0" in shown
+    assert "another selection of questions (chabsa)" in shown
+    assert "prompt style" not in shown
+    shown = notes(every, "llm_jp_eval", "llm_jp_eval_1_4")
+    assert shown == "", "1.4.1 asks these datasets as 1.3.0 does"
+
+
+def test_answers_count_for_their_own_number_of_shots_where_a_protocol_asks_for_several(every):
+    rescored = rescore(answered_by(every, "neo"), "nejumi4")
+    assert {own.rules.shots for own in rescored.datasets} == {0}
+    means = {mean.name: mean.after for mean in rescored.means}
+    assert means["nejumi4_jnli"] == Missing(("jnli@2shot",), 2)
+    (note, *_) = (
+        text for text in rescore(answered_by(every, "llm_jp_eval"), "nejumi4").notes if "shots" in text
+    )
+    assert note == "asked otherwise than nejumi4 asks: shots 4, not 0"
+    back = rescore(answered_by(every, "nejumi4"), "neo")
+    assert {own.source.shots for own in back.datasets} == {0}

@@ -1,0 +1,137 @@
+"""Thoughts and answers are told apart, whatever a model writes; a text without thoughts stays as it is."""
+
+import pickle
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm_eval_ja.errors import OptionError
+from lm_eval_ja.prompts import Conversation
+from lm_eval_ja.thoughts import (
+    AS_FOUND,
+    FAMILIES,
+    NoAnswer,
+    ServerAnswer,
+    State,
+    parse_thoughts,
+    read_field,
+    write_field,
+)
+
+HARMONY = (
+    "<|channel|>analysis<|message|>hm\n\nhm<|end|><|start|>assistant<|channel|>final<|message|>東京<|return|>"
+)
+TAGS = [tag for own in FAMILIES.values() for tag in (own.opening, own.closing)]
+ODD = st.lists(st.sampled_from([*TAGS, "\n\n", " ", "答え", "analysis", "assistantfinal", "a"])).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "state"),
+    [
+        ("東京", "東京", "none"),
+        ("", "", "none"),
+        (" \n\n東京\n\n", " \n\n東京\n\n", "none"),
+        ("<think>\n一\n\n二\n</think>\n\n東京\n\nです", "東京\n\nです", "separated"),
+        ("  <think>一</think>東京", "東京", "separated"),
+        ("一\n\n二\n</think>\n東京", "東京", "separated"),  # the template has opened it
+        ("<think></think>", "", "separated"),
+        ("<think>一</think>二<think>三</think>東京", "東京", "separated"),
+        ("<think>一\n\n二", "", "unfinished"),
+        ("<think>一</think><think>二", "", "unfinished"),
+        ("東京。<think>は印", "東京。<think>は印", "none"),  # not at the beginning: the answer's own
+        ("<reasoning>一</reasoning>東京", "東京", "separated"),
+        ("<thinking>一</thinking>東京", "東京", "separated"),
+        ("<thinking>一</think>", "", "unfinished"),
+        ("[THINK]一[/THINK]東京", "東京", "separated"),
+        (HARMONY, "東京", "separated"),
+        (HARMONY.partition("<|start|>")[0], "", "unfinished"),
+        ("<|channel|>commentary<|message|>x", "", "unfinished"),
+        ("<|channel|>final<|message|>東京", "東京", "separated"),
+        ("analysisWe think.\n\nassistantfinal東京", "東京", "separated"),  # special tokens left out
+        ("analysis of the text", "analysis of the text", "none"),
+    ],
+)
+def test_what_is_the_answer(text, answer, state):
+    reading = AS_FOUND.read(text)
+    assert (reading.answer, reading.state.value) == (answer, state)
+    assert text.startswith(reading.thought)
+    assert isinstance(reading.answer, NoAnswer) is (state == "unfinished")
+
+
+def test_a_prompt_may_end_with_the_opening_tag():
+    opened = AS_FOUND.opened_by("<|assistant|>\n<think>\n")
+    assert AS_FOUND.read("一\n\n二", opened).state is State.UNFINISHED
+    assert AS_FOUND.read("一</think>東京", opened).answer == "東京"
+    assert AS_FOUND.opened_by("<|assistant|>\n<think>\n\n</think>\n\n") is None, (
+        "a template that forbids thoughts"
+    )
+    assert AS_FOUND.opened_by("") is None
+
+
+@given(ODD)
+def test_no_text_is_too_odd(text):
+    for option in ("auto", "separate", "keep", *FAMILIES, ["a", "答え"]):
+        reading = parse_thoughts(option).read(text)
+        if reading.state is State.NONE:
+            assert reading == (type(reading))(text, "", State.NONE)
+        else:
+            assert text.startswith(reading.thought)
+            assert not reading.answer[:1].isspace()
+            assert reading.answer in text
+
+
+@given(
+    st.text().filter(lambda text: not any(tag in text for tag in (*TAGS, "<|channel|>", "assistantfinal")))
+)
+def test_text_without_tags_stays_as_it_is(text):
+    for option in ("auto", "separate", "keep", "think", ["<t>", "</t>"]):
+        if option != ["<t>", "</t>"] or ("<t>" not in text and "</t>" not in text):
+            assert parse_thoughts(option).read(text).answer == text
+
+
+@pytest.mark.parametrize("part", [*TAGS, "<think></think>", " ", "\n<think>", "analysis"])
+def test_long_texts_are_read_in_linear_time(part):
+    def seconds(repeats):
+        started = time.process_time()
+        AS_FOUND.read(part * repeats)
+        return time.process_time() - started
+
+    assert seconds(200_000) < 5
+
+
+def test_an_option_names_the_tags():
+    assert parse_thoughts("keep").read("<think>一</think>東京").answer == "<think>一</think>東京"
+    assert parse_thoughts("reasoning").read("<think>一</think>東京").state is State.NONE
+    own = parse_thoughts(["<考>", "</考>"])
+    assert own.read("<考>一\n\n</考>東京").answer == "東京"
+    assert parse_thoughts("harmony").read("analysisEndless").state is State.UNFINISHED
+    assert [parse_thoughts(name).expected for name in ("auto", "keep", "separate", "think")] == [0, 0, 1, 1]
+    assert read_field(write_field("separated", own) + "+think_end_token").tags == own.tags
+    assert read_field(write_field("separated", parse_thoughts("separate"))) is AS_FOUND
+
+
+@pytest.mark.parametrize(
+    "value", ["thinks", "", None, True, 3, [], ["<a>"], ["<a>", ""], ["<a>", 1], ["a", "b", "c"]]
+)
+def test_other_values_are_refused(value):
+    with pytest.raises(OptionError, match=r"thoughts is .*; it may be auto, separate, keep, think"):
+        parse_thoughts(value)
+
+
+def test_a_servers_answer_is_the_text_it_was_and_survives_a_cache():
+    answer = ServerAnswer("", "", "hm\n\nhm", finished=False)
+    assert answer == ""
+    again = pickle.loads(pickle.dumps(answer))  # noqa: S301  # what --use_cache does
+    assert again.raw == "<think>hm\n\nhm"
+    assert AS_FOUND.read(again.raw).state is State.UNFINISHED
+    assert ServerAnswer("東京", "東京", "hm", finished=True).raw == "東京"
+
+
+def test_a_conversation_does_not_go_on_without_an_answer():
+    conversation = Conversation(("一", "二"), chat=False)
+    assert conversation.second("<think>終わらない") is None
+    assert "答え\n\n### 指示: \n二" in conversation.second("<think>hm</think>答え")
+    kept = Conversation(("一", "二"), chat=False, thoughts="keep")
+    assert "<think>hm</think>答え" in kept.second("<think>hm</think>答え")
