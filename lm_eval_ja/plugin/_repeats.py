@@ -38,7 +38,7 @@ def generate_until_repeated(lm: Any, requests: Sequence[Any]) -> list[str]:
 
     numbers: Counter[int] = Counter()
     places: Counter[str] = Counter()
-    instances, plain, keys = [], [], []
+    instances, plain, cached, keys = [], [], [], []
     for request in requests:
         number = numbers[id(request)] % (
             request.repeats or 1
@@ -58,13 +58,14 @@ def generate_until_repeated(lm: Any, requests: Sequence[Any]) -> list[str]:
         plain.append(hash_args("generate_until", arguments))
         asked = hash_args("generate_until", request.args)
         # Questions may share a prompt, so its answers are counted through.
-        keys.append(hash_args("generate_until", (*request.args, {"sample": places[asked]})))
+        cached.append((*request.args, {"sample": places[asked]}))
+        keys.append(hash_args("generate_until", cached[-1]))
         places[asked] += 1
     _warn_of_copies(lm, instances)
     store = lm.cache_hook.dbdict
     answers = {} if store is None else {index: store[key] for index, key in enumerate(keys) if key in store}
     todo = [index for index in range(len(instances)) if index not in answers]
-    with _kept_as_samples(lm, store, [(plain[index], keys[index]) for index in todo]):
+    with _kept_as_samples(lm, store, [(plain[index], cached[index]) for index in todo]):
         for part in _passes(lm, todo, instances):
             generated = lm.generate_until([instances[index] for index in part])
             for index, answer in zip(part, generated, strict=True):
@@ -132,27 +133,30 @@ def _passes(lm: Any, todo: Sequence[int], instances: Sequence[Any]) -> Iterator[
 class _SampleHook:
     """Takes the answers that a backend saves batch by batch, each into the next free place of its prompt."""
 
-    def __init__(self, store: Any, keys: Iterable[tuple[str, str]]) -> None:
-        self.dbdict = store
-        self._free: dict[str, list[str]] = defaultdict(list)
-        for plain, key in keys:
-            self._free[plain].append(key)
+    def __init__(self, hook: Any, samples: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        self.dbdict = hook.dbdict
+        self._hook = hook
+        self._free: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for plain, arguments in samples:
+            self._free[plain].append(arguments)
 
     def add_partial(self, attr: str, req: Iterable[Any], res: Any) -> None:
         from lm_eval.api.model import hash_args
 
         free = self._free.get(hash_args(attr, req))
         if free:
-            self.dbdict[free.pop(0)] = res
+            self._hook.add_partial(
+                attr, free.pop(0), res
+            )  # the harness's own, so that others see the answer, too
 
 
 @contextmanager
-def _kept_as_samples(lm: Any, store: Any, keys: Iterable[tuple[str, str]]) -> Iterator[None]:
+def _kept_as_samples(lm: Any, store: Any, samples: Iterable[tuple[str, tuple[Any, ...]]]) -> Iterator[None]:
     if store is None:
         yield
         return
     hook = lm.cache_hook
-    lm.set_cache_hook(_SampleHook(store, keys))
+    lm.set_cache_hook(_SampleHook(hook, samples))
     try:
         yield
     finally:

@@ -88,6 +88,16 @@ def test_samples_generated_before_a_crash_are_kept_each_in_its_place(tmp_path):
     assert again.asked == 3
 
 
+def test_samples_are_looked_at_as_they_come_also_with_a_cache(tmp_path, monkeypatch):
+    """Thoughts that a run does not expect are told while it can still be stopped: by the harness's own hook."""
+    from lm_eval.api.model import CacheHook
+
+    seen = []
+    monkeypatch.setattr(CacheHook, "add_partial", lambda self, attr, req, res: seen.append(res))
+    answers = CachingLM(Dice(), str(tmp_path / "cache.db")).generate_until_repeated(requests(2))
+    assert seen == answers
+
+
 def test_padding_for_other_ranks_is_generated_and_no_sample_of_its_own():
     padded = [*requests(2, ("p",)), *requests(2, ("p",))[:0]]
     padded += padded[-1:] * 2
