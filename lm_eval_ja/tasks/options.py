@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import Data
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.options import check_data
+from lm_eval_ja.options import check_data, check_repeats
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
 from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
@@ -68,6 +68,7 @@ class JasterOptions:
         max_samples: Questions per dataset, from the first; None is the protocol's number, -1 all.
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
+        repeats: Samples of every answer; None is the task file's own, usually 1.
     """
 
     prompt_style: str | None = None
@@ -77,6 +78,7 @@ class JasterOptions:
     max_samples: int | None = None
     split: str | None = None
     data: Data = "real"
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -85,6 +87,8 @@ class JasterOptions:
             OptionError: A value that cannot work, with those that can.
         """
         check_data(self.data)
+        if self.repeats is not None:
+            check_repeats(self.repeats)
         if self.split is not None and self.split not in _EVAL_SPLITS:
             raise OptionError(
                 f"split is {shown(self.split)}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}"
