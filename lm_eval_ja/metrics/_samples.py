@@ -7,6 +7,7 @@ from statistics import fmean
 
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.metrics._registry import METRICS
+from lm_eval_ja.thoughts import NoAnswer
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -72,7 +73,8 @@ def sample_values(
 
     Returns:
         By name: the metric itself is the mean over the samples (avg@n). ``majority`` scores the prediction that most
-        samples give, and the mean of those where several are given equally often.
+        samples give, and the mean of those where several are given equally often; samples whose thoughts did not
+        end give none.
 
     Raises:
         DataError: There are no samples.
@@ -90,7 +92,8 @@ def sample_values(
     for name in sample_metrics(metric, len(scores)):
         kind, _, k = name.removeprefix(f"{metric}_").partition("@")
         if kind == "majority":
-            counts = Counter(predictions)
+            given = [text for text in predictions if not isinstance(text, NoAnswer)]
+            counts = Counter(given or predictions[:1])
             most = max(counts.values())
             found[name] = fmean(per_item(text, gold) for text, count in counts.items() if count == most)
         else:

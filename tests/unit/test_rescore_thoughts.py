@@ -54,7 +54,7 @@ def test_answers_are_scored_without_thoughts(tmp_path, opening, option):
     assert [(step.what, step.change, step.questions) for step in dataset.steps] == [
         ("without thoughts", 0.25, 1)
     ]
-    assert dataset.predictions == ("neutral", "entailment", "", "neutral")
+    assert dataset.predictions == (("neutral",), ("entailment",), ("",), ("neutral",))
 
 
 def test_a_lost_answer_is_wrong_even_where_nothing_is_the_answer(tmp_path):
@@ -91,7 +91,7 @@ def test_a_backend_that_took_thoughts_off_left_the_answer(tmp_path):
     """Its prompt may end with the opening tag all the same."""
     run = write(tmp_path, ["neutral", "<think>まず"], thoughts="auto+think_end_token")
     (dataset,) = rescore(run).datasets
-    assert (dataset.reproduced, dataset.predictions) == (0.5, ("neutral", ""))
+    assert (dataset.reproduced, dataset.predictions) == (0.5, (("neutral",), ("",)))
 
 
 def test_one_tag_is_not_enough(tmp_path, capsys):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.metrics import sample_values
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.thoughts import (
     AS_FOUND,
@@ -135,3 +136,10 @@ def test_a_conversation_does_not_go_on_without_an_answer():
     assert "答え\n\n### 指示: \n二" in conversation.second("<think>hm</think>答え")
     kept = Conversation(("一", "二"), chat=False, thoughts="keep")
     assert "<think>hm</think>答え" in kept.second("<think>hm</think>答え")
+
+
+def test_missing_answers_have_no_vote_and_are_never_right():
+    own = sample_values("exact_match", [NoAnswer(), NoAnswer(), "a"], "a")
+    assert (own["exact_match"], own["exact_match_majority"]) == (1 / 3, 1.0)
+    none = sample_values("exact_match", [NoAnswer(), NoAnswer()], "")
+    assert (none["exact_match"], none["exact_match_majority"]) == (0.0, 0.0)
