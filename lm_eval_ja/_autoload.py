@@ -1,8 +1,8 @@
 """The import hook behind ``lm_eval_ja.pth``: finds our tasks for lm-eval until it reads entry points itself.
 
 Runs at every interpreter start, so it imports nothing but what a bare start has loaded already, and it does nothing
-at all until ``lm_eval.tasks.manager`` is first imported. ``LM_EVAL_JA_AUTOLOAD=0`` turns it off before this module is
-even read.
+at all until ``lm_eval.evaluator`` or ``lm_eval.tasks.manager`` is first imported. ``LM_EVAL_JA_AUTOLOAD=0`` turns it
+off before this module is even read.
 
 Retires with lm-eval's discovery of the ``lm_eval.tasks`` entry-point group (EleutherAI/lm-evaluation-harness #4015).
 """
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_HOOKED = "lm_eval.tasks.manager"
+_MANAGER = "lm_eval.tasks.manager"
+_HOOKED = {_MANAGER: "attach", "lm_eval.evaluator": "attach_evaluator"}
+"""Module of lm-eval -> the plugin's function that is given it."""
 
 
 class _Loader:
@@ -36,7 +38,7 @@ class _Loader:
         try:
             from lm_eval_ja import plugin
 
-            plugin.attach(module)
+            getattr(plugin, _HOOKED[module.__name__])(module)
         except Exception as error:  # noqa: BLE001  # a plugin in trouble must never break the harness
             import warnings
 
@@ -49,14 +51,19 @@ class _Loader:
 
 
 class _Finder:
-    """Meta-path finder that acts once, on the first import of ``lm_eval.tasks.manager``."""
+    """Meta-path finder that acts once on each of the hooked modules, and then leaves."""
+
+    def __init__(self) -> None:
+        self._waiting = set(_HOOKED)
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":  # noqa: ARG002  # import protocol
-        if name != _HOOKED:
+        if name not in self._waiting:
             return None
         from importlib.util import find_spec
 
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        self._waiting.discard(name)
+        if not self._waiting:
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
         spec = find_spec(name)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)  # type: ignore[assignment]  # duck-typed, as the protocol allows
@@ -69,7 +76,7 @@ def install() -> bool:
     Returns:
         Whether the bridge is on.
     """
-    if os.environ.get("LM_EVAL_JA_AUTOLOAD") == "0" or _HOOKED in sys.modules:
+    if os.environ.get("LM_EVAL_JA_AUTOLOAD") == "0" or _MANAGER in sys.modules:
         return False
     if not any(
         type(finder).__name__ == "_Finder" and type(finder).__module__ == __name__ for finder in sys.meta_path

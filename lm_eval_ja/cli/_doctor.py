@@ -20,7 +20,7 @@ with the fix for whatever is not.
 
 With --tokenizer: for each dataset, how many gold answers don't fit into the protocol's limit of new tokens with
 this tokenizer, and the best score that is left. The limits (1 to 25 tokens for most datasets) were set for one
-family of tokenizers; with another one a right answer may be cut off, and the score capped without a sign."""
+family of tokenizers; with another one a correct answer may be truncated, which silently caps the score."""
 
 _EXTRAS = {
     "torch": "hf",
@@ -28,6 +28,8 @@ _EXTRAS = {
     "vllm": "vllm",
     "tenacity": "api",
     "openai": "judge",
+    "janome": "ifeval",
+    "langdetect": "ifeval",
 }
 
 _SUPPORTED = '"lm_eval>=0.4.12,<=0.5.0.dev1"'
@@ -40,7 +42,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "doctor",
-        help="find out what is installed, connected and ready, and what to do about the rest",
+        help="diagnose problems: what is installed, connected and ready, and what to do about the rest",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -238,7 +240,7 @@ def _datasets(protocol: str) -> bool:
     well = True
     for row in describe(protocol):
         if row.ready:
-            state = str(row.count)
+            state = f"{row.count} (own data)" if row.own_data else str(row.count)
         elif row.obtainable:
             state = "on first use"
         else:
@@ -246,6 +248,7 @@ def _datasets(protocol: str) -> bool:
             state = f"missing [{len(problems)}]"
             well = well and row.split != "test"
         states.setdefault(row.dataset, {})[row.split] = state
+    well = _m_ifeval(protocol, states, problems) and well
     published = [dataset for dataset in states if dataset in packaged().certificates]
     equal = {each.dataset: ", ".join(each.versions) for each in certify(published, build=False)}
     print_table(
@@ -260,6 +263,28 @@ def _datasets(protocol: str) -> bool:
     for number, problem in enumerate(problems, 1):
         print(f"[{number}] {problem}")
     return well
+
+
+def _m_ifeval(protocol: str, states: dict[str, dict[str, str]], problems: list[str]) -> bool:
+    """Add the state of M-IFEval's prompts, if the protocol asks them; whether a run can have them."""
+    from lm_eval_ja.datasets import Settings, load_m_ifeval
+    from lm_eval_ja.protocols import load_protocol
+
+    rules = load_protocol(protocol).instructions
+    if rules is None:
+        return True
+    settings = Settings.from_env()
+    try:
+        prompts = load_m_ifeval(settings=dataclasses.replace(settings, offline=True))
+    except LmEvalJaError as error:
+        if settings.may_download:
+            states[rules.dataset] = {"test": "on first use"}
+            return True
+        problems.append(f"{rules.dataset} test: {error}")
+        states[rules.dataset] = {"test": f"missing [{len(problems)}]"}
+        return False
+    states[rules.dataset] = {"test": str(len(prompts))}
+    return True
 
 
 def _judge() -> Iterator[Check]:

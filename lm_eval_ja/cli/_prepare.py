@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.datasets import SPLITS, Split
+from lm_eval_ja.datasets import M_IFEVAL_JA, M_IFEVAL_JA_URL, SPLITS, Split
 from lm_eval_ja.errors import LmEvalJaError, OptionError
 
 _DESCRIPTION = """\
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         return _certify(args.datasets, args.certify)
     names = _names(args.protocol, args.datasets)
     splits = _splits(args.splits)
-    datasets = [name for name in names if name != MTBENCH]
+    datasets = [name for name in names if name not in (MTBENCH, M_IFEVAL_JA)]
     if args.from_bundle:
         files = unpack_bundle(args.from_bundle)
         print(f"{len(files)} raw files unpacked from {args.from_bundle}")
@@ -86,11 +86,15 @@ def run(args: argparse.Namespace) -> int:
             problems.append(f"{row.dataset} {row.split}: {row.problem}")
     if MTBENCH in names:
         _prepare_mtbench(rows, problems)
+    if M_IFEVAL_JA in names:
+        _prepare_m_ifeval(rows, problems)
     print_table(("dataset", "split", "questions", "licence of the sources", "digest", "state"), rows)
     for problem in problems:
         print(f"- {problem}")
     if args.bundle and not problems:
-        urls = raw_urls(args.protocol, datasets, splits) + (_mtbench_urls() if MTBENCH in names else ())
+        urls = raw_urls(args.protocol, datasets, splits)
+        urls += _mtbench_urls() if MTBENCH in names else ()
+        urls += (M_IFEVAL_JA_URL,) if M_IFEVAL_JA in names else ()
         print(f"packed into {make_bundle(args.bundle, urls)}")
     elif args.bundle:
         print(f"{args.bundle} was not written: first supply what is missing, or leave it out with --datasets")
@@ -127,8 +131,10 @@ def _names(protocol: str, asked: str | None) -> list[str]:
     from lm_eval_ja.protocols import load_protocol
 
     rules = load_protocol(protocol)
-    judged = any(load_protocol(name).conversation for name in (protocol, *rules.related()))
-    names = [*rules.datasets, *([MTBENCH] if judged else [])]
+    parts = [load_protocol(name) for name in dict.fromkeys((protocol, *rules.related()))]
+    judged = any(part.conversation for part in parts)
+    checked = [part.instructions.dataset for part in parts if part.instructions]
+    names = [*rules.datasets, *([MTBENCH] if judged else []), *checked]
     if not asked:
         return names
     unknown = [name for name in asked.split(",") if name not in names]
@@ -176,6 +182,18 @@ def _prepare_mtbench(rows: list[Sequence[str]], problems: list[str]) -> None:
             digest, state = "", "missing"
             problems.append(f"judge prompts {prompts}: {error}")
         rows.append((f"judge prompts ({prompts})", "", "", "Apache-2.0", digest, state))
+
+
+def _prepare_m_ifeval(rows: list[Sequence[str]], problems: list[str]) -> None:
+    from lm_eval_ja.datasets import data_digest, load_m_ifeval, packaged
+
+    try:
+        prompts = load_m_ifeval()
+        count, digest, state = str(len(prompts)), data_digest(prompts), "ready"
+    except LmEvalJaError as error:
+        count, digest, state = "-", "", "missing"
+        problems.append(f"{M_IFEVAL_JA}: {error}")
+    rows.append((M_IFEVAL_JA, "test", count, packaged().source(M_IFEVAL_JA_URL).licence, digest, state))
 
 
 def _mtbench_urls() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from lm_eval_ja.datasets._raw import fetch, make_bundle, unpack_bundle
 from lm_eval_ja.datasets.sources.m_ifeval import M_IFEVAL_JA_URL
 from lm_eval_ja.datasets.sources.mtbench import MTBENCH_CATEGORIES, MTBENCH_REVISIONS
 from lm_eval_ja.datasets.store import (
+    OWN_DATA_OPTION,
     SPLITS,
     Catalog,
     Data,
@@ -35,6 +36,7 @@ __all__ = [
     "MTBENCH_REVISIONS",
     "M_IFEVAL_JA",
     "M_IFEVAL_JA_URL",
+    "OWN_DATA_OPTION",
     "SPLITS",
     "Catalog",
     "Certificate",

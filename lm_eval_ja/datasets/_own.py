@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lm_eval_ja.datasets.store import (
     OWN_DATA,
+    OWN_DATA_OPTION,
     OWN_DATA_VARIABLE,
     Catalog,
     Settings,
@@ -82,7 +83,7 @@ class OwnData:
         found = sorted(set(self._candidates(dataset, split)))
         if len(found) > 1:
             raise DataError(
-                f"{OWN_DATA_VARIABLE}={self._folder} holds {dataset}/{split} {len(found)} times "
+                f"{self._folder} ({OWN_DATA_VARIABLE} or {OWN_DATA_OPTION}) holds {dataset}/{split} {len(found)} times "
                 f"({', '.join(map(str, found))}): name the folder of one version."
             )
         return found[0] if found else None

@@ -184,7 +184,7 @@ def _obstacle(dataset: str, split: Split, settings: Settings, catalog: Catalog) 
     if not missing:
         return "Its raw files are on this machine: `lm-eval-ja prepare` or the first run converts them.", True
     if not settings.may_download:
-        why = missing_because(catalog.source(missing[0]), settings)
+        why = " ".join(missing_because(catalog.source(url), settings) for url in missing)
         return why + who_needs(dataset, split, catalog), False
     number = f"{len(missing)} of its {len(urls)} raw files"
     return f"{number} must be downloaded: `lm-eval-ja prepare` or the first run does it.", True

@@ -94,8 +94,8 @@ def plan(items: Sequence[Messages], config: JudgeConfig, store: JudgmentStore | 
         cached=sum(result is not None for result in found.results),
         duplicates=sum(len(job.places) - 1 for job in found.jobs),
         calls=calls,
-        prompt_tokens=sum(_estimate_tokens(items[job.item]) for job in found.jobs),
-        completion_tokens=calls * min(_USUAL_JUDGMENT, config.max_tokens),
+        prompt_tokens=sum(estimate_sent(items[job.item]) for job in found.jobs),
+        completion_tokens=estimate_received(calls, config),
         max_completion_tokens=calls * config.max_tokens,
     )
 
@@ -137,11 +137,17 @@ def try_out(client: JudgeClient, config: JudgeConfig) -> str | None:
     return str(fault)
 
 
-def _estimate_tokens(messages: Messages) -> int:
-    tokens = 0.0
-    for message in messages:
-        text = message["content"]
-        ascii_length = sum(character.isascii() for character in text)
-        tokens += ascii_length * _TOKENS_PER_ASCII + (len(text) - ascii_length) * _TOKENS_PER_OTHER
-        tokens += _TOKENS_PER_MESSAGE
-    return round(tokens)
+def estimate_tokens(text: str) -> float:
+    """About how many tokens of GPT-4's tokenizer a text has, from its characters."""
+    ascii_length = sum(character.isascii() for character in text)
+    return ascii_length * _TOKENS_PER_ASCII + (len(text) - ascii_length) * _TOKENS_PER_OTHER
+
+
+def estimate_sent(messages: Messages) -> int:
+    """About how many tokens a request has."""
+    return round(sum(estimate_tokens(message["content"]) + _TOKENS_PER_MESSAGE for message in messages))
+
+
+def estimate_received(calls: int, config: JudgeConfig) -> int:
+    """About how many tokens the replies to so many requests have."""
+    return calls * min(_USUAL_JUDGMENT, config.max_tokens)

@@ -148,7 +148,7 @@ class Session:
         config = self.options.config(self.ranks)
         try:
             if self.options.judge_dry_run or self.options.judge_max_cost is not None:
-                refusal = self._refuse(plan(messages, config, store_path()))
+                refusal = self.refuse(plan(messages, config, store_path()))
                 if refusal:
                     return _unscored(asked, refusal)
             judged = self._ask(asked, config)
@@ -174,18 +174,15 @@ class Session:
             for index, (turn, request) in enumerate(asked)
         ]
 
-    def _refuse(self, plan: WorkPlan) -> str | None:
+    def refuse(self, plan: WorkPlan) -> str | None:
         """Say what judging would take, and whether that forbids it."""
         text = (
             f"{self.name}: {plan.judgments} judgments by {self.options.judge_model}: {plan.calls} calls, {plan.cached} "
             f"already in the store, {plan.duplicates} the same as others; about {plan.prompt_tokens} tokens sent and "
             f"{plan.completion_tokens} (at most {plan.max_completion_tokens}) received"
         )
-        cost = None
-        if self.options.judge_price is not None:
-            sent, received = self.options.judge_price
-            cost = self.discount * (plan.prompt_tokens * sent + plan.completion_tokens * received) / 1e6
-            text += f", about ${cost:.2f}"
+        cost = dollars(self.options, plan.prompt_tokens, plan.completion_tokens, self.discount)
+        text += shown_cost(cost)
         print(text, file=sys.stderr)  # noqa: T201  # asked for with judge_dry_run or judge_max_cost
         if self.options.judge_dry_run:
             return "not judged: judge_dry_run"
@@ -282,6 +279,18 @@ def question_values(record: str, category: str, categories: Sequence[str], avera
         "score": own,
         "unscored": ratings.count(None),
     }
+
+
+def dollars(options: JudgeOptions, sent: int, received: int, discount: float = 1) -> float | None:
+    """Price of so many tokens, None if the user gave no price."""
+    if options.judge_price is None:
+        return None
+    return discount * (sent * options.judge_price[0] + received * options.judge_price[1]) / 1e6
+
+
+def shown_cost(cost: float | None) -> str:
+    """End of a sentence that says what something costs; empty if no price is known."""
+    return "" if cost is None else f", about ${cost:.2f}"
 
 
 def _unscored(asked: Sequence[tuple[int, Messages]], reason: str) -> list[TurnRecord]:

@@ -4,6 +4,8 @@ Small hooks, each idempotent, each with the upstream change that retires it in i
 
 * ``_discovery``: our tasks folder is searched without ``--include_path``; a misspelled name of ours gets a hint.
 * ``_index``: a shared ``include`` is parsed once while tasks are indexed; with ``LM_EVAL_JA_INDEX_CACHE=1`` not at all.
+* ``_ahead``: tasks of ours are built and checked before the model is.
+* ``_missing``: data that cannot be had is named all at once, and may be left out.
 * ``_scores``: a group's score may be computed by a function of its children's scores, and an aggregation may bring its
   own standard error.
 * ``_turns``: a request may have two turns, on every backend.
@@ -21,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from types import ModuleType
 
+from lm_eval_ja.plugin._ahead import check_ahead
 from lm_eval_ja.plugin._cache import claim, refuse_others_answers, remember_arguments
 from lm_eval_ja.plugin._discovery import (
     TASKS_PATH,
@@ -31,6 +34,7 @@ from lm_eval_ja.plugin._discovery import (
 )
 from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, install_index
 from lm_eval_ja.plugin._marks import is_hooked
+from lm_eval_ja.plugin._missing import install_missing
 from lm_eval_ja.plugin._registries import register
 from lm_eval_ja.plugin._repeats import add_repeated
 from lm_eval_ja.plugin._scores import honour_callable_aggregation, honour_own_stderr
@@ -42,6 +46,7 @@ __all__ = [
     "SHARE_SWITCH",
     "TASKS_PATH",
     "attach",
+    "attach_evaluator",
     "claim",
     "failures",
     "finds_our_tasks",
@@ -89,9 +94,19 @@ def attach(manager: ModuleType) -> None:
             ),
             ("hints for misspelled task names", lambda: install_hints(manager)),
             ("the faster task index", lambda: install_index(manager)),
+            ("naming all missing data at once, and skip_missing", lambda: install_missing(manager)),
             *_HOOKS.items(),
         ]
     )
+
+
+def attach_evaluator(evaluator: ModuleType) -> None:
+    """Install the hook of ``simple_evaluate``.
+
+    Args:
+        evaluator: The module ``lm_eval.evaluator``.
+    """
+    _install_each([("checks before the model is loaded", lambda: check_ahead(evaluator))])
 
 
 def failures() -> Mapping[str, Exception]:

@@ -25,6 +25,7 @@ from lm_eval_ja.protocols._schema import (
     Status,
 )
 from lm_eval_ja.protocols._signature import KEY_ORDER, parse_signature, signature
+from lm_eval_ja.protocols._status import data_status
 from lm_eval_ja.protocols._tree import (
     Leaf,
     Level,
@@ -57,6 +58,7 @@ __all__ = [
     "Scalable",
     "Score",
     "Status",
+    "data_status",
     "evaluate",
     "find_conversation",
     "find_node",

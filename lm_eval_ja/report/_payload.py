@@ -25,7 +25,9 @@ from lm_eval_ja.analysis import (
     SamplingError,
 )
 from lm_eval_ja.protocols import Score
+from lm_eval_ja.report._differences import asked, generation
 from lm_eval_ja.report._models import Facts
+from lm_eval_ja.report._status import by_status, statuses
 from lm_eval_ja.report._tables import TURNS, signature_digest
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
@@ -109,6 +111,7 @@ def _run(run: Run, analysis: Analysis, facts: Facts | None) -> Json:
         "args": {str(name): str(value) for name, value in run.model_args.items()},
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in tasks},
+        "statuses": {task.task: task.status for task in tasks if task.status},
         "signature": signature_digest(run),
         "failures": _failures(run, failures),
         "recovered": analysis.lenient.get(run.key, {}),
@@ -161,7 +164,13 @@ def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:
     for name, own in failures.items():
         scope = scopes.setdefault(
             _scope(run.tasks[name]),
-            {"counts": {}, "score": own.score, "recovered": own.lenient, "form": own.compliance},
+            {
+                "counts": {},
+                "score": own.score,
+                "recovered": own.lenient,
+                "form": own.compliance,
+                "long": own.long_golds,
+            },
         )
         for outcome, count in own.counts.items():
             scope["counts"][_CODES[outcome]] = scope["counts"].get(_CODES[outcome], 0) + count
@@ -177,17 +186,20 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         "sample": leaderboard.is_sample,
         "partial": leaderboard.partial,
         "primary": leaderboard.primary,
-        "columns": [_column(column) for column in leaderboard.columns] + _turn_columns(leaderboard),
+        "columns": [_column(column, statuses(leaderboard)) for column in leaderboard.columns]
+        + _turn_columns(leaderboard),
         "settings": dict(leaderboard.settings),
+        "statuses": [list(each) for each in by_status(leaderboard).items()],
         "differences": [
-            {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
+            {"setting": d.setting, "here": generation(d.here), "there": generation(d.there), "tasks": d.tasks}
+            | ({"asked": [*asked(d.here, d.there), *asked(d.there, d.here)]} if d.setting == "n" else {})
             for d in leaderboard.differences
         ],
         "rows": [_row(row, places[row.run.key], analysis) for row in leaderboard.rows],
     }
 
 
-def _column(column: Column) -> Json:
+def _column(column: Column, known: Mapping[str, str]) -> Json:
     return {
         "name": column.name,
         "label": column.label,
@@ -195,6 +207,7 @@ def _column(column: Column) -> Json:
         "scale": column.scale,
         "parent": column.parent,
         "ranked": column.level in RANKED,
+        "status": known.get(column.name, ""),
     }
 
 
@@ -216,6 +229,7 @@ def _turn_columns(leaderboard: Leaderboard) -> list[Json]:
             "scale": scales[task],
             "parent": "",
             "ranked": False,
+            "status": "",
         }
         for task, turn in names
     ]

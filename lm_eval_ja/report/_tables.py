@@ -23,8 +23,10 @@ from lm_eval_ja.analysis import (
 )
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.protocols import Missing, Score, find_rules, load_protocol
+from lm_eval_ja.report._differences import in_words
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
+from lm_eval_ja.report._status import status_note
 from lm_eval_ja.results import Run
 
 TURNS = ("turn_1", "turn_2")
@@ -38,6 +40,7 @@ def report_tables(analysis: Analysis) -> list[Grid]:
         title = leaderboard.title + (f", table {leaderboard.number}" if leaderboard.number > 1 else "")
         notes = (
             _settings(leaderboard),
+            status_note(leaderboard),
             _sample(leaderboard),
             *_differences(leaderboard),
             *(
@@ -259,11 +262,7 @@ def _sample(leaderboard: Leaderboard) -> str:
 
 
 def _differences(leaderboard: Leaderboard) -> list[str]:
-    return [
-        f"not comparable with the first table: {d.setting} is {d.here} instead of {d.there}"
-        + (f" (in {d.tasks} tasks)" if d.tasks > 1 else "")
-        for d in leaderboard.differences
-    ]
+    return [f"not comparable with table 1: {in_words(one)}" for one in leaderboard.differences]
 
 
 # ------------------------------------------------------------------------------------------- other formats
@@ -303,7 +302,7 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
             if mean := present_mean(leaderboard, row):
                 line |= {"mean_of_present": mean.value, "categories_present": " ".join(mean.labels)}
             line["statuses"] = "; ".join(
-                f"{name}={rules.status}" for name in row.run.tasks if (rules := find_rules(name))
+                f"{name}={task.status}" for name, task in row.run.tasks.items() if task.status
             )
             line["signature"] = signature_digest(row.run)
             line["signatures"] = "; ".join(f"{t.task}={t.signature_text}" for t in row.run.tasks.values())
@@ -447,6 +446,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
         **_facts(run),
         "files": [str(file) for file in run.files],
         "signatures": {task.task: task.signature_text for task in run.tasks.values()},
+        "statuses": {task.task: task.status for task in run.tasks.values() if task.status},
         "of_form": _of_form(run),
         "instructions_not_followed": {
             name: {"failed": wrong, "of": total}
@@ -460,6 +460,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
                 "score": own.score,
                 "recovered": own.lenient,
                 "form_kept": own.compliance,
+                "gold_answers_over_limit": own.long_golds,
             }
             for name, own in analysis.failures.get(run.key, {}).items()
         },

@@ -74,7 +74,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
         except DataError as error:
             problems.append(str(error))
             continue
-        if _tasks(file):
+        if judged_tasks(file):
             runs[results.parent] = file
     if not runs:
         raise DataError(
@@ -84,7 +84,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
     return list(reversed(runs.values())), problems
 
 
-def _tasks(run: ResultsFile) -> list[str]:
+def judged_tasks(run: ResultsFile) -> list[str]:
     """The MT-Bench tasks of a run whose answers are saved."""
     return [
         name
@@ -118,7 +118,7 @@ def requests_of(
         noted.extend(items)
         raise Deferred
 
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         session = _session(run, task, options, note, discount)
         before = len(noted)
         _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
@@ -162,7 +162,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
     }
     written: dict[str, list[dict[str, Any]]] = {}
     reasons: list[str] = []
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         metadata = dict(run.metadata(task))
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))

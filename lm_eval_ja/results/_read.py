@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.protocols import Score, find_conversation, find_rules, parse_signature, reported_score
+from lm_eval_ja.protocols import (
+    Score,
+    find_conversation,
+    find_node,
+    find_rules,
+    parse_signature,
+    reported_score,
+)
 from lm_eval_ja.results._files import ResultsFile, find_results, mapping, read_results
 from lm_eval_ja.results._samples import Pool, number, read_samples
 from lm_eval_ja.results._types import Problem, Question, Run, RunSet, TaskResult
@@ -188,18 +195,22 @@ def _load(path: Path, context: _Context) -> list[_File]:
 
 
 def _own_groups(raw: Mapping[str, Any], ours: set[str]) -> set[str]:
-    """Groups all of whose leaves are ours."""
+    """Groups all of whose leaves are ours; those of ours may have lost all of them (``skip_missing``)."""
     children: dict[str, list[str]] = {
         group: below for group, below in mapping(raw.get("group_subtasks")).items() if isinstance(below, list)
     }
 
     def leaves(name: str, depth: int = 0) -> set[str]:
-        below = children.get(name) or []
-        if not below or depth > len(children):
+        below = children.get(name)
+        if below is None or depth > len(children):
             return {name}
         return set().union(*(leaves(child, depth + 1) for child in below))
 
-    return {group for group in children if children[group] and leaves(group) <= ours}
+    return {
+        group
+        for group in children
+        if (own := leaves(group)) <= ours and (own or find_node(group) is not None)
+    }
 
 
 def _note_foreign(file: ResultsFile, context: _Context) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.protocols import Score, find_conversation, load_protocol
+from lm_eval_ja.protocols import Score, data_status, find_conversation, load_protocol
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,11 @@ class TaskResult:
         """Samples of every answer."""
         text = self.signature.get("repeats", "1")
         return int(text) if text.isdecimal() and text.isascii() else 1
+
+    @property
+    def status(self) -> str:
+        """How sure it is that the questions are the reference's own; empty for conversations and the like."""
+        return data_status(self.task, self.signature)
 
     @property
     def is_sample(self) -> bool:

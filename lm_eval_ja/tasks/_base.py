@@ -1,7 +1,7 @@
 """What the task classes have in common: how they stand in the harness."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from hashlib import sha256
 from typing import Any
@@ -12,6 +12,7 @@ from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.adapters import HarnessTask
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_repeats, pick
+from lm_eval_ja.tasks._ahead import Run, Work, announce, joined
 from lm_eval_ja.tasks._thoughts import Answers
 from lm_eval_ja.tasks.options import AnswerOptions
 
@@ -78,6 +79,51 @@ class ProtocolTask(HarnessTask):
         """The task's display name, saying so if its data is made up."""
         alias = str(config.get("task_alias") or config["task"])
         return f"{alias} ({SAMPLE_LABEL})" if data == "sample" else alias
+
+    def before_model(self, arguments: Mapping[str, Any]) -> Work:
+        """Check what can be checked before a model is loaded, and say what the run will take.
+
+        Called on tasks that are built for this only: the harness builds its own.
+
+        Args:
+            arguments: What ``simple_evaluate`` was given.
+
+        Raises:
+            LmEvalJaError: Something is wrong, see ``work``.
+        """
+        _alive.discard(self)
+        return self.work(Run.of(arguments))
+
+    def work(self, run: Run) -> Work:
+        """Make the prompts, with the texts of a chat in place of the template that the model will bring.
+
+        Raises:
+            OptionError: A prompt cannot be made as asked for.
+            DataError: The examples of a few-shot prompt are unavailable.
+        """
+        docs = self.eval_docs
+        own = self.config.num_fewshot
+        shots = own if run.num_fewshot is None or own == 0 else run.num_fewshot  # the harness's rule
+        asked = [docs[index] for index in run.asked(str(self.config.task), len(docs))]
+        prompts = [
+            self.fewshot_context(
+                doc,
+                shots or 0,
+                system_instruction=run.system_instruction,
+                apply_chat_template=run.chat,
+                fewshot_as_multiturn=run.multiturn,
+                chat_template=joined if run.chat else None,
+            )
+            for doc in asked
+        ]
+        longest = int((self.config.generation_kwargs or {}).get("max_gen_toks") or 0)
+        answers = len(asked) * self.repeats
+        return Work(prompts, answers, longest * answers)
+
+    @staticmethod
+    def announce(works: Sequence[Work]) -> None:
+        """Say once what a run will take; ``works`` are what ``before_model`` gave for its tasks."""
+        announce(works)
 
     def fewshot_docs(self) -> None:
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""

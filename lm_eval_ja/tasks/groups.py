@@ -27,7 +27,7 @@ def score(group: Any, children: Mapping[str, Mapping[str, Any]]) -> dict[str, An
     alias = group.alias or group.name
     if (group.metadata or {}).get("data") == "sample":
         entry["alias"] = alias = f"{alias} ({SAMPLE_LABEL})"
-    if not any(_is_scored(child) for child in children.values()):
+    if children and not any(_is_scored(child) for child in children.values()):
         return entry
     try:
         result = group_score(group.name, children)

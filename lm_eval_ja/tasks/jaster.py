@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import lm_eval_ja
+from lm_eval_ja._once import once
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS, gold, sample_metrics, write_steps
 from lm_eval_ja.options import check_repeats, pick
 from lm_eval_ja.prompts import Shot
-from lm_eval_ja.protocols import load_protocol, protocol_names, signature
+from lm_eval_ja.protocols import data_status, load_protocol, protocol_names, signature
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import JasterBlock, read_block
 from lm_eval_ja.tasks._values import aggregation, question_values
@@ -85,13 +86,19 @@ class JasterTask(ProtocolTask):
     # ---------------------------------------------------------------- questions
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
-        """Open the dataset; each split is fetched and converted when it is first used."""
-        self.dataset = load(
-            self.block.protocol,
-            self.block.dataset,
-            instruction=self.block.instruction,
-            max_samples=self.options.max_samples or self.block.questions,
-            data=self.options.data,
+        """Open the dataset; each split is fetched and converted when it is first used, once a run."""
+        block, data = self.block, self.options.data
+        number, places = self.options.max_samples or block.questions, self.options.places()
+        self.dataset = once(
+            ("jaster", block.protocol, block.dataset, block.instruction, number, data, places),
+            lambda: load(
+                block.protocol,
+                block.dataset,
+                instruction=block.instruction,
+                max_samples=number,
+                data=data,
+                settings=places,
+            ),
         )
 
     def shots(self, number: int) -> list[Shot]:
@@ -200,6 +207,7 @@ class JasterTask(ProtocolTask):
             "protocol": self.block.protocol,
             "dataset": self.block.dataset,
             "category": self.block.category,
+            "status": self._status(),
             "output_length": self.block.output_length,
             "signature": self.signature(),
             **{
@@ -215,7 +223,7 @@ class JasterTask(ProtocolTask):
             {
                 "protocol": self.block.protocol,
                 "version": lm_eval_ja.__version__,
-                "data": ("sample-" if self.options.data == "sample" else "") + data_digest(self.eval_docs),
+                "data": self._data(),
                 "split": self.split,
                 "shots": str(self.config.num_fewshot or 0),
                 "style": self._form,
@@ -225,6 +233,15 @@ class JasterTask(ProtocolTask):
                 **self.run_fields(),
             }
         )
+
+    def _status(self) -> str:
+        """How sure it is that the questions are the reference's own."""
+        fields = {"data": self._data(), "split": self.split, **self.run_fields()}
+        return data_status(str(self.config.task), fields)
+
+    def _data(self) -> str:
+        """The evaluated questions' digest, with a label where they are made up or the user's own."""
+        return ("sample-" if self.options.data == "sample" else "") + data_digest(self.eval_docs)
 
     def _generation(self) -> str:
         """How answers were generated: the protocol's way, or every setting that deviates from it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lm_eval_ja
+from lm_eval_ja._once import once
 from lm_eval_ja.datasets import Data, data_digest, instructions_of, load_m_ifeval
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics.m_ifeval import (
@@ -19,6 +20,7 @@ from lm_eval_ja.metrics.m_ifeval import (
 )
 from lm_eval_ja.options import check_data, pick
 from lm_eval_ja.protocols import load_protocol, protocol_names, signature
+from lm_eval_ja.tasks._ahead import Run, Work
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import InstructionBlock, read_block
 
@@ -95,7 +97,7 @@ class MIfevalTask(ProtocolTask):
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
         """Load the prompts, and read all their instructions: none may turn out unknown after generation."""
-        prompts = load_m_ifeval(data=self.options.data)
+        prompts = once(("m_ifeval", self.options.data), lambda: load_m_ifeval(data=self.options.data))
         for doc in prompts:
             _instructions(doc)
         self.dataset = {"test": prompts}
@@ -107,6 +109,16 @@ class MIfevalTask(ProtocolTask):
     def doc_to_target(self, doc: Mapping[str, Any], doc_to_target: Any = None) -> str:  # noqa: ARG002  # upstream's
         """The prompt's instructions with their arguments, for the logs."""
         return str(doc["output"])
+
+    def work(self, run: Run) -> Work:
+        """As any task's, after making sure that answers can be judged.
+
+        Raises:
+            OptionError: A package that the checkers need is missing.
+        """
+        if not run.predict_only:
+            require_packages()
+        return super().work(run)
 
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, after making sure that answers can be judged: before anything is generated.

@@ -4,19 +4,23 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lm_eval.api.instance import Instance
 
 import lm_eval_ja
+from lm_eval_ja._once import once
 from lm_eval_ja.datasets import Settings, conversations_digest, load_mtbench
-from lm_eval_ja.judge import preflight
+from lm_eval_ja.judge import JudgePrompts, preflight
+from lm_eval_ja.judge.forecast import Forecast
 from lm_eval_ja.judge.mtbench import Session, TurnRecord, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.prompts import STOP, Conversation
 from lm_eval_ja.protocols import load_protocol, signature
 from lm_eval_ja.results import stamp_after, write_run
+from lm_eval_ja.tasks._ahead import Run, Work
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import ConversationBlock, read_block
 from lm_eval_ja.thoughts import AUTO
@@ -91,7 +95,10 @@ class MTBenchTask(ProtocolTask):
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002  # upstream's
         """Load the questions and references."""
-        questions = load_mtbench(self.block.revision, category=self.block.category, data=self.options.data)
+        which, category, data = self.block.revision, self.block.category, self.options.data
+        questions = once(
+            ("mtbench", which, category, data), lambda: load_mtbench(which, category=category, data=data)
+        )
         self.dataset = {"test": questions}
 
     def doc_to_text(self, doc: dict[str, Any], doc_to_text: Any = None) -> str:  # noqa: ARG002  # upstream's signature
@@ -114,10 +121,32 @@ class MTBenchTask(ProtocolTask):
         # Under tensor parallelism every process answers every question as rank 0; the harness keeps the first's.
         self._dropped = self._session.ranks == 1 and os.environ.get("LOCAL_RANK", "0") != "0"
         if self.options.judging and not self.predict_only and not self._dropped:
-            self._session.prompts = self.options.prompts()
-            if self.options.judge_preflight and not self.options.judge_dry_run and kwargs.get("rank", 0) == 0:
-                preflight(self.options.config())
+            self._session.prompts = self._try_judge(first_rank=kwargs.get("rank", 0) == 0)
         super().build_all_requests(**kwargs)
+
+    def work(self, run: Run) -> Work:
+        """What the model and the judge will be asked, after making sure that the judge can be used.
+
+        Raises:
+            JudgeError: It can't; the message names the cause and the fix.
+            DataError: The judge's prompts are unavailable.
+            OptionError: The judge's prompts are the user's, and wrong.
+        """
+        docs = [self.eval_docs[index] for index in run.asked(str(self.config.task), len(self.eval_docs))]
+        limits = [self._generation(doc["category"], chat=run.chat)["max_gen_toks"] for doc in docs]
+        work = Work([turn for doc in docs for turn in doc["turns"]], 2 * len(docs), 2 * sum(map(int, limits)))
+        if not self.options.judging or run.predict_only:
+            return work
+        prompts = self._try_judge(first_rank=run.first_rank)
+        return replace(work, forecast=Forecast.of(docs, prompts, self.options, int(max(limits, default=0))))
+
+    def _try_judge(self, *, first_rank: bool) -> JudgePrompts:
+        """Make sure, once a run, that the judge can be used."""
+        prompts = once(("judge prompts", self.options.judge_prompts, self.options.data), self.options.prompts)
+        if self.options.judge_preflight and not self.options.judge_dry_run and first_rank:
+            config = self.options.config()
+            once(("judge", config), lambda: preflight(config))
+        return prompts
 
     def fewshot_context(self, doc: dict[str, Any], num_fewshot: int, **kwargs: Any) -> Conversation:  # noqa: ARG002
         """The whole conversation as far as it is known: both user turns and how they are put.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lm_eval_ja._unicode import shown
-from lm_eval_ja.datasets import Data
+from lm_eval_ja.datasets import OWN_DATA_OPTION, Data, Settings
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.options import check_data, check_repeats
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
@@ -69,6 +69,9 @@ class JasterOptions:
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
         repeats: Samples of every answer; None is the task file's own, usually 1.
+        own_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
+            None is that of the environment.
+        skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
     """
 
     prompt_style: str | None = None
@@ -79,6 +82,8 @@ class JasterOptions:
     split: str | None = None
     data: Data = "real"
     repeats: int | None = None
+    own_data: str | None = None
+    skip_missing: bool = False
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -89,6 +94,10 @@ class JasterOptions:
         check_data(self.data)
         if self.repeats is not None:
             check_repeats(self.repeats)
+        if self.own_data is not None and not (isinstance(self.own_data, str) and self.own_data):
+            raise OptionError(f"{OWN_DATA_OPTION} is {shown(self.own_data)}; it must be the path of a folder")
+        if not isinstance(self.skip_missing, bool):
+            raise OptionError(f"skip_missing is {shown(self.skip_missing)}; it may be true or false")
         if self.split is not None and self.split not in _EVAL_SPLITS:
             raise OptionError(
                 f"split is {shown(self.split)}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}"
@@ -101,6 +110,17 @@ class JasterOptions:
             raise OptionError(
                 f"max_samples is {shown(self.max_samples)}; it must be a positive whole number, or -1 for all questions"
             )
+
+    def places(self) -> Settings:
+        """Where data is looked for and kept: the environment's settings, with the user's own files of this run.
+
+        Raises:
+            OptionError: There is no such folder.
+        """
+        places = Settings.from_env()
+        if self.own_data is None:
+            return places
+        return places.with_own_data(OWN_DATA_OPTION, self.own_data)
 
     def style(self, usual: str) -> PromptStyle:
         """The prompt style these options describe.

@@ -45,8 +45,8 @@ def test_what_cannot_be_had_is_missing_and_the_rest_is_scored(command, tmp_path)
         for name in ("jcommonsenseqa", "commonsensemoralja", "kuci")
     ]
     assert float(row["llm_jp_eval_1_4_mc"]) == pytest.approx(sum(three) / 3)
-    assert "llm_jp_eval_1_4_kuci=own data" in row["statuses"]
-    assert "llm_jp_eval_1_4_jamp=certified" in row["statuses"]
+    assert "llm_jp_eval_1_4_kuci=sample" in row["statuses"]
+    assert "certified" not in row["statuses"], "nothing is certified of made-up questions"
     present = row["categories_present"].split()
     assert {"NLI", "RC", "MC", "EL", "FA", "MR"} <= {*present}
     assert not {"HE", "CG", "SUM"} & {*present}

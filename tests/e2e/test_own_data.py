@@ -1,9 +1,12 @@
 """llm-jp-eval's own files in place of our conversion, through the real commands: asked, labelled, certified."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+
+from lm_eval_ja.errors import OptionError
 
 VARIABLE = "LM_EVAL_JA_LLM_JP_EVAL_DATA"
 
@@ -33,6 +36,39 @@ def test_own_data_is_asked_and_labelled(lm_eval, own):
     assert "|n:6|" in signature
 
 
+def test_own_data_of_one_run_is_labelled_in_the_report(lm_eval, lm_eval_ja, own, tmp_path):
+    """By ``--metadata``; what cannot be had is left out, and said in lm_eval's table and in the report."""
+    metadata = {"own_data": str(own), "skip_missing": True}
+    done = lm_eval(
+        *("--model", "dummy", "--tasks", "llm_jp_eval", "--num_fewshot", "4"),
+        *("--metadata", json.dumps(metadata)),
+    )
+    assert "llm_jp_eval_nli (missing: jamp, janli, jsem, jsick (1 of 5 present))" in done.output
+    facts = done.results()["configs"]["llm_jp_eval_jnli"]["metadata"]
+    assert (facts["status"], facts["own_data"]) == ("own data", str(own))
+    said = lm_eval_ja("report", "out", "-o", "report.html", "--resamples", "0", "--markdown").output
+    assert "- data: own data" in said
+    assert "missing: EL, FA, HE, MC, MR, MT, NLI, QA, RC (0 of 9 present)" not in said, "all of it is a dash"
+    assert "aren't lm-eval-ja's" not in said, "a group that lost all its members is still ours"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '"statuses":[["own data",["jnli"]]]' in page
+    told = json.loads(lm_eval_ja("report", "out", "--json", "--resamples", "0").output)
+    (run,) = told["runs"].values()
+    assert run["statuses"] == {"llm_jp_eval_jnli": "own data"}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nowhere", "own_data='nowhere' cannot be used (no such folder)"),
+        (3, "own_data is 3; it must be the path of a folder"),
+    ],
+)
+def test_a_folder_that_is_none_is_named(evaluate, sample_answers, value, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        evaluate("llm_jp_eval_jnli", sample_answers, {"own_data": value})
+
+
 def test_own_data_in_prepare(lm_eval_ja, own):
     arguments = ("prepare", "--protocol", "llm_jp_eval", "--datasets", "jnli", "--splits", "dev")
     done = lm_eval_ja(*arguments, env={VARIABLE: str(own)})
@@ -40,6 +76,10 @@ def test_own_data_in_prepare(lm_eval_ja, own):
     assert row[:3] == ["jnli", "dev", "6"]
     assert row[-3].startswith("own-")
     assert row[-2:] == ["own", "data"]
+    done = lm_eval_ja("doctor", "--protocol", "llm_jp_eval", env={VARIABLE: str(own)}, ok=False)
+    (row,) = [line for line in done.output.splitlines() if line.strip().startswith("jnli ")]
+    assert "5 (own data)" in row
+    assert "6 (own data)" in row
     done = lm_eval_ja(*arguments, env={VARIABLE: str(own / "none")}, ok=False)
     assert done.code == 2
     assert f"{VARIABLE}=" in done.output

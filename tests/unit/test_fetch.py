@@ -265,9 +265,18 @@ def test_a_body_far_larger_than_any_file_is_given_up(
     assert raw_files(settings) == []
 
 
-def test_no_server_at_all(settings: Settings) -> None:
-    with pytest.raises(DataError, match=r"Cannot download http://127\.0\.0\.1:9/files"):
-        get(replace(settings, mirror="http://127.0.0.1:9"))
+def test_no_server_at_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many files of one host may be wanted: only the first has all attempts, for a while."""
+    monkeypatch.setattr(_download, "_silent", {})
+    nowhere = replace(settings, mirror="http://127.0.0.1:9")
+    for attempts in (4, 1, 1):
+        with pytest.raises(
+            DataError, match=rf"Cannot download http://127\.0\.0\.1:9/files.*\(attempt {attempts}\)"
+        ):
+            get(nowhere)
+    monkeypatch.setattr(_download, "_silent", dict.fromkeys(_download._silent, 0.0))
+    with pytest.raises(DataError, match=r"\(attempt 4\)"):
+        get(nowhere)
 
 
 def test_a_wrong_checksum_is_an_error_and_nothing_is_kept(server: Server, settings: Settings) -> None:

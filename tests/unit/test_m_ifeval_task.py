@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from lm_eval_ja.analysis._leaderboards import own_tasks
-from lm_eval_ja.datasets import M_IFEVAL_JA_URL, Settings, instructions_of, load_m_ifeval, packaged
+from lm_eval_ja.cli import main
+from lm_eval_ja.datasets import (
+    M_IFEVAL_JA_URL,
+    Settings,
+    data_digest,
+    instructions_of,
+    load_m_ifeval,
+    packaged,
+)
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.metrics.m_ifeval import INSTRUCTION_IDS, METRICS, parse_instructions
 from lm_eval_ja.protocols import load_protocol, parse_protocol
@@ -21,6 +29,49 @@ CONFIG = {
     "metadata": {"data": "sample"},
     "m_ifeval": {"protocol": "m_ifeval_ja", "dataset": "m_ifeval_ja"},
 }
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    for name in ("LM_EVAL_JA_MIRROR", "LM_EVAL_JA_LLM_JP_EVAL_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LM_EVAL_JA_OFFLINE", "1")
+    monkeypatch.setenv("LM_EVAL_JA_CACHE", str(tmp_path / "cache"))
+
+
+def row(printed):
+    (found,) = [line.split() for line in printed.splitlines() if line.startswith("  m_ifeval_ja")]
+    return found
+
+
+@pytest.mark.mirror
+def test_prepare_knows_it_also_for_a_machine_without_internet(mirror, tmp_path, places, monkeypatch, capsys):
+    asked = ["prepare", "--protocol", "m_ifeval_ja"]
+    assert main(asked) == 1
+    said = capsys.readouterr().out
+    assert row(said)[-1] == "missing"
+    assert f"- m_ifeval_ja: {M_IFEVAL_JA_URL} is not on this machine" in said
+    bundle = str(tmp_path / "bundle.tar")
+    monkeypatch.setenv("LM_EVAL_JA_MIRROR", str(mirror))
+    assert main([*asked, "--bundle", bundle]) == 0
+    monkeypatch.delenv("LM_EVAL_JA_MIRROR")
+    capsys.readouterr()
+    assert main([*asked, "--from-bundle", bundle]) == 0
+    ready = row(capsys.readouterr().out)
+    digest = data_digest(load_m_ifeval())
+    assert ready == ["m_ifeval_ja", "test", "172", "Apache-2.0", digest, "ready"]
+    assert main(["doctor", "--protocol", "m_ifeval_ja"]) == 0
+    assert row(capsys.readouterr().out) == ["m_ifeval_ja", "-", "-", "172", "-"]
+
+
+def test_doctor_knows_what_is_missing_and_what_will_come(places, monkeypatch, capsys):
+    assert main(["doctor", "--protocol", "m_ifeval_ja"]) == 1
+    said = capsys.readouterr().out
+    assert row(said) == ["m_ifeval_ja", "-", "-", "missing", "[1]", "-"]
+    assert "[1] m_ifeval_ja test: " in said
+    monkeypatch.setenv("LM_EVAL_JA_OFFLINE", "0")
+    assert main(["doctor", "--protocol", "m_ifeval_ja"]) == 0
+    assert row(capsys.readouterr().out) == ["m_ifeval_ja", "-", "-", "on", "first", "use", "-"]
 
 
 @pytest.mark.mirror

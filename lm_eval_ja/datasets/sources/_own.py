@@ -3,7 +3,7 @@
 from functools import partial
 from typing import NoReturn
 
-from lm_eval_ja.datasets.store import OWN_DATA_VARIABLE, Files, Split, Unit
+from lm_eval_ja.datasets.store import OWN_DATA_OPTION, OWN_DATA_VARIABLE, Files, Split, Unit
 from lm_eval_ja.errors import DataError
 
 
@@ -23,5 +23,5 @@ def own_data(name: str, dataset: str, splits: tuple[Split, ...], reason: str) ->
 def _refuse(what: str, reason: str, files: Files) -> NoReturn:  # noqa: ARG001  # a converter, as the units want it
     raise DataError(
         f"{what} cannot be made here ({reason}). Convert the dataset with llm-jp-eval and name the folder of its "
-        f"converted files in {OWN_DATA_VARIABLE}."
+        f"converted files in {OWN_DATA_VARIABLE}, or in --metadata as {OWN_DATA_OPTION}."
     )

@@ -24,7 +24,7 @@ from lm_eval_ja.datasets.store._read import (
     tsv_rows,
 )
 from lm_eval_ja.datasets.store._reference import Published, reference_json
-from lm_eval_ja.datasets.store._settings import OWN_DATA_VARIABLE, Retry, Settings
+from lm_eval_ja.datasets.store._settings import OWN_DATA_OPTION, OWN_DATA_VARIABLE, Retry, Settings
 from lm_eval_ja.datasets.store._types import (
     SPLITS,
     DatasetSplit,
@@ -40,6 +40,7 @@ from lm_eval_ja.datasets.store._unknown import unknown
 __all__ = [
     "DATA",
     "OWN_DATA",
+    "OWN_DATA_OPTION",
     "OWN_DATA_VARIABLE",
     "SPLITS",
     "Archive",

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 import requests
 
@@ -23,6 +24,12 @@ _CHUNK = 1 << 16
 _MAX_BYTES = 1 << 30
 """Far above the largest file (the Kyoto corpus); a server that sends without end must not fill the disk."""
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+_SILENCE = 60.0
+"""Seconds for which a host that could not be reached is asked once only: many files of it may be wanted."""
+
+_silent: dict[str, float] = {}  # host -> until when
 
 
 class _PassingError(Exception):
@@ -41,8 +48,9 @@ def download(url: str, part: Path, *, size: int | None, retry: Retry, fix: str) 
     """Bring the whole body of ``url`` into the file ``part``, which is made new at each attempt.
 
     Connection errors, timeouts, broken or short bodies, 408, 429 and 5xx are tried again with exponential
-    backoff and jitter, or after the server's ``Retry-After``. Any other status ends the download at once. Proxies
-    and certificates are as ``requests`` has them. (urllib3's own retries end where the body begins.)
+    backoff and jitter, or after the server's ``Retry-After``; a host that could not be reached a moment ago has one
+    attempt only. Any other status ends the download at once. Proxies and certificates are as ``requests`` has them.
+    (urllib3's own retries end where the body begins.)
 
     Args:
         url: What to ask for.
@@ -55,18 +63,21 @@ def download(url: str, part: Path, *, size: int | None, retry: Retry, fix: str) 
         DataError: The file is unavailable.
         OSError: ``part`` cannot be written.
     """
-    shown = without_secret(url)
+    shown, host = without_secret(url), urlsplit(url).netloc
+    attempts = 1 if _silent.get(host, 0) > time.monotonic() else retry.attempts
     timeout = (retry.connect_timeout, retry.read_timeout)
     with requests.Session() as session, progress(url.rsplit("/", 1)[-1], size, "B", scale=True) as bar:
         session.headers["User-Agent"] = f"lm-eval-ja/{__version__}"
-        for attempt in range(1, retry.attempts + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 _attempt(session, url, part, timeout, size, bar)
             except _PassingError as error:  # noqa: PERF203 - a loop of attempts
                 why = _without_secret_of(url, str(error))
                 wait = retry.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
                 wait = wait if error.wait is None else error.wait
-                if attempt == retry.attempts or wait > retry.longest_wait:
+                if attempt == attempts or wait > retry.longest_wait:
+                    if isinstance(error.__cause__, requests.ConnectionError):
+                        _silent[host] = time.monotonic() + _SILENCE
                     raise DataError(f"Cannot download {shown}: {why} (attempt {attempt}). {fix}") from None
                 logger.info("Download of %s: %s; trying again in %.1f s.", shown, why, wait)
                 time.sleep(wait)
@@ -74,6 +85,7 @@ def download(url: str, part: Path, *, size: int | None, retry: Retry, fix: str) 
                 why = _without_secret_of(url, str(error))
                 raise DataError(f"Cannot download {shown}: {why}. {fix}") from None
             else:
+                _silent.pop(host, None)
                 return
 
 

@@ -34,6 +34,8 @@ def fetch_all(urls: Iterable[str], settings: Settings, catalog: Catalog, *, labe
     sources = [catalog.source(url) for url in urls]
     found = {source.url: find_local(source, settings) for source in sources}
     missing = [source for source in sources if found[source.url] is None]
+    if missing and not settings.may_download:
+        raise DataError(" ".join(missing_because(source, settings) for source in missing))
     files = {url: path for url, path in found.items() if path is not None}
     pool = ThreadPoolExecutor(_PARALLEL_DOWNLOADS)
     try:

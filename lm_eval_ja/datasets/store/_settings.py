@@ -12,6 +12,8 @@ _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
 _SHOWN = 80
 OWN_DATA_VARIABLE = "LM_EVAL_JA_LLM_JP_EVAL_DATA"
+OWN_DATA_OPTION = "own_data"
+"""The same for one run, in ``--metadata``."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,27 @@ class Settings:
         )
         own = environ.get(OWN_DATA_VARIABLE)
         if own:
-            folder = _folder(OWN_DATA_VARIABLE, own)
-            if not folder.is_dir():
-                raise _unusable(OWN_DATA_VARIABLE, own, "no such folder")
-            if not os.access(folder, os.R_OK | os.X_OK):  # or what is in it would silently not count
-                raise _unusable(OWN_DATA_VARIABLE, own, "it may not be read")
-            settings = replace(settings, own_data=folder)
+            settings = settings.with_own_data(OWN_DATA_VARIABLE, own)
         if mirror and settings.mirror_url is None:
             settings = replace(settings, mirror=_folder("LM_EVAL_JA_MIRROR", mirror))
         return settings
+
+    def with_own_data(self, name: str, folder: str) -> "Settings":
+        """The same settings with another folder of the user's own files.
+
+        Args:
+            name: The variable or option that names it, for messages.
+            folder: Its path.
+
+        Raises:
+            OptionError: There is no such folder, or it may not be read.
+        """
+        path = _folder(name, folder)
+        if not path.is_dir():
+            raise _unusable(name, folder, "no such folder")
+        if not os.access(path, os.R_OK | os.X_OK):  # or what is in it would silently not count
+            raise _unusable(name, folder, "it may not be read")
+        return replace(self, own_data=path)
 
     @property
     def mirror_url(self) -> str | None:

@@ -105,7 +105,7 @@ function leaderboardTable(own, index) {
     el("th", { scope: "col", class: "rank", title: t("rankTitle", { score: rankingColumn(own).label }) }, t("rank")),
     header(own, "model", t("model"), { class: "model" }),
     compared ? el("th", { scope: "col", class: "difference", title: t("differenceTitle") }, t("differenceFrom", { model: shortName(runs[state.baseline]) })) : null,
-    ...columns.map((column, at) => header(own, column.name, column.label, { class: `score${column.ranked ? " ranked" : ""}${at && columns[at - 1].parent !== column.parent ? " first" : ""}` })),
+    ...columns.map((column, at) => header(own, column.name, column.label, { title: column.status ? t("dataStatus", { what: statusText(column.status) }) : null, class: `score${column.ranked ? " ranked" : ""}${at && columns[at - 1].parent !== column.parent ? " first" : ""}` })),
     ...meta.map((name, at) => (name === "signature" ? el("th", { scope: "col" }, t("meta_signature")) : header(own, name, t(`meta_${name}`), { title: name === "asked" ? t("samplesTitle") : null, class: at ? null : "first" }))));
   const elements = new Map(own.rows.map((row) => [row.run, el("tr", { class: state.selected.includes(row.run) ? "on" : "" },
     rankCell(own, row, ranks.get(row.run) ?? null),
@@ -176,12 +176,32 @@ function leaderboardTitle(own, index) {
 const SETTINGS = ["n", "shots", "style", "gen", "repeats", "judge", "judge_prompts", "judge_repeats", "split"];
 const settingsLine = (own) => SETTINGS.filter((name) => own.settings[name]).map((name) => `${name} ${label(own.settings[name], 60)}`).join(" · ");
 
+const statusText = (status) => status.split(" or ").map((one) => t(`status_${one.replace(" ", "_")}`)).join(" / ");
+
+/** How sure it is that the questions are the reference's own, dataset by dataset. */
+function dataLine(own) {
+  const told = own.statuses.map(([status, labels]) => (own.statuses.length === 1 ? statusText(status) : `${statusText(status)}: ${labels.join(", ")}`));
+  return told.length ? el("p", { class: "data-status muted", title: t("dataStatusTitle") }, t("dataStatus", { what: told.join("; ") })) : null;
+}
+
+/** A difference in plain words, as report/_differences.py says it in the terminal. */
+function inWords(one) {
+  if (one.setting === "data") return t("differsData");
+  if (one.asked) {
+    const [kind, number, other, others] = one.asked;
+    return t("differsAsked", { here: t(`asked_${kind}`, { n: number }), there: t(`asked_${other}`, { n: others }) });
+  }
+  const value = (text) => (text === "–" ? t("settingNone") : text ? label(text, 120) : t("settingProtocols"));
+  const name = `setting_${one.setting}`;
+  return t(one.tasks > 1 ? "differsIn" : "differs", {
+    setting: name in STRINGS.en ? t(name) : one.setting, here: value(one.here), there: value(one.there), tasks: one.tasks,
+  });
+}
+
 function differences(own) {
   return el("div", { class: "differs" },
     el("strong", null, t("incomparable")),
-    el("ul", null, ...own.differences.map((one) => el("li", null, t(one.tasks > 1 ? "differsIn" : "differs", {
-      setting: one.setting, here: label(one.here, 120), there: label(one.there, 120), tasks: one.tasks,
-    })))));
+    el("ul", null, ...own.differences.map((one) => el("li", null, inWords(one)))));
 }
 
 /** The ranking as a table to take away. CSV gets the numbers as they are. */
@@ -210,6 +230,7 @@ function drawLeaderboard(own, index, host) {
       el("span", { class: "grow" }),
       core.leaderboards.length > 1 ? quiet(t(index === state.leaderboard ? "leaderboardShown" : "useLeaderboard"), () => showLeaderboard(index), { "aria-pressed": String(index === state.leaderboard) }) : null,
       tableTools(() => rankingData(own, index))),
+    dataLine(own),
     own.differences.length ? differences(own) : null,
     leaderboardTable(own, index));
 }
@@ -301,7 +322,7 @@ function showRun(place) {
     ...seedsPart(run),
     ...samplingPart(run),
     el("h3", null, t("signatures")),
-    rows(t("signatures"), Object.entries(run.signatures)),
+    rows(t("signatures"), Object.entries(run.signatures).map(([task, text]) => [run.statuses[task] ? `${task} (${statusText(run.statuses[task])})` : task, text])),
     el("h3", null, t("files")),
     el("ul", { class: "mono" }, ...run.files.map((file) => el("li", null, label(file, 500)))),
     el("form", { method: "dialog" }, el("button", { class: "primary" }, t("close"))));
