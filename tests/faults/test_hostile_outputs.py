@@ -8,7 +8,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
 from tests.judge_server import Answer, Call, JudgeServer, fault, rating_of, say
+from tests.linear import assert_linear
 
 MEGA = 1_000_000  # bytes of a long answer
 
@@ -171,7 +171,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory):
     given = answer_file(folder)
     with JudgeServer(reply) as server:
         metadata = {"data": "sample", "max_samples": -1, "judge_base_url": server.url}
-        started = time.monotonic()
         output = run(
             folder,
             *(
@@ -194,7 +193,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory):
                 "--log_samples",
             ),
         )
-        yield folder, given, server, output, time.monotonic() - started
+        yield folder, given, server, output
 
 
 def samples_of(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -208,9 +207,8 @@ def samples_of(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_every_answer_is_scored_and_logged(hostile) -> None:
-    folder, given, _, output, seconds = hostile
+    folder, given, _, output = hostile
     assert "Could not save" not in output
-    assert seconds < 240
     samples = samples_of(folder)
     assert len(samples) == 17
     logged = {
@@ -227,7 +225,7 @@ def test_every_answer_is_scored_and_logged(hostile) -> None:
 
 
 def test_the_judge_sees_the_answers_as_they_are_and_its_words_are_logged(hostile) -> None:
-    folder, _, server, _, _ = hostile
+    folder, _, server, _ = hostile
     samples = samples_of(folder)["nejumi_mtbench"]
     assert len(samples) == 8
     asked = {call.prompt for call in server.calls}
@@ -263,7 +261,7 @@ def answered_turns(folder: Path) -> int:
 
 
 def test_a_second_run_finds_every_answer_and_every_rating_again(hostile) -> None:
-    folder, _, server, _, _ = hostile
+    folder, _, server, _ = hostile
     store = JudgmentStore(folder / "cache" / "judgments.jsonl")
     lines = [json.loads(line) for line in store.path.read_bytes().split(b"\n") if line]
     assert len(store.find([line["key"] for line in lines])) == len(lines)
@@ -297,7 +295,7 @@ def test_a_second_run_finds_every_answer_and_every_rating_again(hostile) -> None
 
 
 def test_saved_answers_are_judged_again(hostile) -> None:
-    folder, _, _, _, _ = hostile
+    folder, _, _, _ = hostile
     with JudgeServer(reply) as other:
         run(folder, "lm_eval_ja.cli", "judge", "again", "--judge_base_url", other.url, ok=(0, 1))
         assert len({call.identity for call in other.calls if call.prompt != "1"}) == answered_turns(folder)
@@ -306,8 +304,7 @@ def test_saved_answers_are_judged_again(hostile) -> None:
 
 
 def test_reports_read_all_of_it(hostile) -> None:
-    folder, given, _, _, _ = hostile
-    started = time.monotonic()
+    folder, given, _, _ = hostile
     runs = read_runs([folder / "out"])
     assert runs.problems == ()
     (one,) = runs.runs
@@ -319,19 +316,20 @@ def test_reports_read_all_of_it(hostile) -> None:
     run(folder, "lm_eval_ja.cli", "report", "out", "-o", "report.html")
     page = (folder / "report.html").read_bytes().decode("utf-8")
     assert "throw 1</script>" not in page
-    assert time.monotonic() - started < 240
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_a_megabyte_is_scored_in_seconds(name: str) -> None:
+def test_a_megabyte_is_scored_in_linear_time(name: str) -> None:
     gold = "東京 都 positive\n甲 -> 乙\n" * 20
-    started = time.process_time()
-    prediction = normalize(LONG[name], ["strip", "lower", "drop_answer_prefix"])
-    for metric in NEO_METRICS:
-        assert 0 <= METRICS[metric].per_item(prediction, gold) <= 1
-    for dataset in ("jnli", "mawps", "chabsa", "wiki_ner", "wiki_dependency"):
-        format_ok(dataset, prediction)
-    assert time.process_time() - started < 10
+
+    def score(text: str) -> None:
+        prediction = normalize(text, ["strip", "lower", "drop_answer_prefix"])
+        for metric in NEO_METRICS:
+            assert 0 <= METRICS[metric].per_item(prediction, gold) <= 1
+        for dataset in ("jnli", "mawps", "chabsa", "wiki_ner", "wiki_dependency"):
+            format_ok(dataset, prediction)
+
+    assert_linear(score, LONG[name])
 
 
 def test_long_texts_have_the_normal_form_that_short_ones_have(monkeypatch: pytest.MonkeyPatch) -> None:
