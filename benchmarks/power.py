@@ -77,7 +77,7 @@ def scores() -> dict[str, Floats]:
 def visible_difference(weights: Floats, n: int) -> float:
     """What the package says of typical models."""
     known = [(Leaf(name, name, name, "score"), Spread(SPREADS[name], ""), n) for name in DATASETS]
-    least, _ = _least(weights, known, 1.0)
+    least, _ = _least(weights, known, 1.0, np.eye(len(known)))
     return least[1]
 
 

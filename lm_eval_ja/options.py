@@ -81,3 +81,16 @@ def check_data(data: str) -> None:
     """
     if data not in get_args(Data):
         raise OptionError(f"data is {shown(data)}; it may be {' or '.join(map(repr, get_args(Data)))}")
+
+
+def check_repeats(repeats: Any) -> int:
+    """Check the number of samples of every answer, and return it.
+
+    Raises:
+        OptionError: It is no whole number from 1.
+    """
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise OptionError(
+            f"repeats is {shown(repeats)}; it must be a whole number from 1: samples of every answer"
+        )
+    return repeats

@@ -30,6 +30,8 @@ from lm_eval_ja.analysis._power import (
     visible_differences,
 )
 from lm_eval_ja.analysis._present import PresentMean, present_mean
+from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
+from lm_eval_ja.analysis._seeds import SeedSpread, join_seeds, spreads
 from lm_eval_ja.analysis._tokens import Efficiency
 
 __all__ = [
@@ -51,6 +53,8 @@ __all__ = [
     "Row",
     "Rule",
     "RunIntervals",
+    "SamplingError",
+    "SeedSpread",
     "Spread",
     "Visible",
     "analyse",
@@ -62,6 +66,7 @@ __all__ = [
     "gate_runs",
     "given_tree",
     "is_shown",
+    "join_seeds",
     "leaf_scores",
     "make_leaderboards",
     "parse_policy",
@@ -69,6 +74,8 @@ __all__ = [
     "questions_asked",
     "read_given",
     "read_policy",
+    "sampling_errors",
+    "spreads",
     "spreads_of_runs",
     "times_the_questions",
     "tree_scores",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from lm_eval_ja.analysis._failures import Failures, analyse
 from lm_eval_ja.analysis._intervals import RunIntervals, bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import Leaderboard, make_leaderboards
+from lm_eval_ja.analysis._samples import SamplingError, sampling_errors
+from lm_eval_ja.analysis._seeds import SeedSpread, spreads
 from lm_eval_ja.analysis._tokens import Efficiency, Tokenizer, efficiency, load_tokenizer
 from lm_eval_ja.protocols import Score
 from lm_eval_ja.results import Run, RunSet
@@ -25,6 +27,10 @@ class Analysis:
         failures: Outcomes by the run's key and the task's name.
         lenient: Scores if the form of every answer were forgiven, by the run's key and the column's name.
         tokens: Token efficiency by the run's key, or why there is none.
+        sampling: Standard errors in two parts where there are several samples of an answer, by the run's key and the
+            column's name.
+        spread: How the scores of runs that differ only in the seed spread, by the joined run's key and the column's
+            name.
         seed: Seed of the bootstrap.
         resamples: Its number of resamples.
     """
@@ -35,6 +41,8 @@ class Analysis:
     failures: Mapping[str, Mapping[str, Failures]]
     lenient: Mapping[str, Mapping[str, float]]
     tokens: Mapping[str, Efficiency | str]
+    sampling: Mapping[str, Mapping[str, SamplingError]]
+    spread: Mapping[str, Mapping[str, SeedSpread]]
     seed: int
     resamples: int
 
@@ -74,6 +82,8 @@ def analyse_runs(
         failures=failures,
         lenient={run.key: _lenient_scores(run, failures[run.key]) for run in runs.runs},
         tokens=tokens,
+        sampling={run.key: errors for run in runs.runs if (errors := sampling_errors(run))},
+        spread={run.key: spreads(run) for run in runs.runs if run.members},
         seed=seed,
         resamples=resamples,
     )

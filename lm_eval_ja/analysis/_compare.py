@@ -70,7 +70,8 @@ class Change:
     """A question that the two runs answered differently well.
 
     Attributes:
-        kind: ``right_to_wrong`` or ``wrong_to_right`` for exact match, else ``worse`` or ``better``.
+        kind: ``right_to_wrong`` or ``wrong_to_right`` for exact match (of several samples only if
+            all were right or all wrong), else ``worse`` or ``better``.
         a: The first run's question, with its answer and score.
         b: The second run's.
         score_a: Its score in the first run (for MT-Bench over the turns that both runs have rated).
@@ -226,12 +227,13 @@ def _changes(pairs: Sequence[Pair]) -> tuple[Change, ...]:
         for a, b, scores in zip(pair.a.questions, pair.b.questions, (sums / turns).T.tolist(), strict=True):
             score_a, score_b = scores
             if abs(score_a - score_b) > _SAME:
-                changes.append(Change(_kind(a, better=score_b > score_a), a, b, score_a, score_b))
+                changes.append(Change(_kind(a, score_a, score_b), a, b, score_a, score_b))
     return tuple(sorted(changes, key=_order))
 
 
-def _kind(question: Question, *, better: bool) -> Kind:
-    if right_or_wrong(question.metric):
+def _kind(question: Question, a: float, b: float) -> Kind:
+    better = b > a
+    if right_or_wrong(question.metric) and {a, b} == {0.0, 1.0}:  # of several samples all or none
         return "wrong_to_right" if better else "right_to_wrong"
     return "better" if better else "worse"
 

@@ -5,11 +5,12 @@ The definitions are for people to check and stand, in the same order, in ``docs/
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
 from lm_eval_ja.analysis._lenient import read_leniently, right_or_wrong, visible
+from lm_eval_ja.analysis._samples import each_question, each_sample, most_frequent
 from lm_eval_ja.datasets import format_ok
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.mtbench import UNANSWERED_REASON
@@ -70,7 +71,7 @@ class Failures:
 
     Attributes:
         dataset: The dataset.
-        counts: Number of questions by outcome.
+        counts: Number of answers by outcome: of questions, or of samples where there are several of each.
         score: Mean score; None if nothing is scored.
         lenient: Mean score if the form were forgiven; None for MT-Bench and M-IFEval.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
@@ -100,7 +101,32 @@ def analyse(run: Run, count_tokens: CountTokens | None = None) -> dict[str, Fail
     Returns:
         Failures by task name, for the tasks with samples.
     """
-    return {name: _task(task, count_tokens) for name, task in run.tasks.items() if task.questions}
+    joined = [analyse(member, count_tokens) for member in run.members]
+    return {
+        name: _all_runs(task, [own[name] for own in joined if name in own])
+        if joined and task.is_mtbench
+        else _all_samples(task, count_tokens)
+        for name, task in run.tasks.items()
+        if task.questions
+    }
+
+
+def _all_runs(task: TaskResult, runs: Sequence[Failures]) -> Failures:
+    """Of conversations, which have no samples, those of the runs that were joined."""
+    findings = zip(*(own.findings for own in runs), strict=True)
+    scored = [question.score for question in task.questions if question.score is not None]
+    return replace(
+        runs[0],
+        counts={outcome: n for outcome in Outcome if (n := sum(own.counts.get(outcome, 0) for own in runs))},
+        score=fmean(scored) if scored else None,
+        findings=tuple(most_frequent(own, lambda finding: finding.outcome) for own in findings),
+    )
+
+
+def _all_samples(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
+    """Every sample counts as an answer; a question's finding is what most of its samples are."""
+    found = _task(each_sample(task), count_tokens)
+    return replace(found, findings=each_question(task, found.findings, lambda finding: finding.outcome))
 
 
 def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:

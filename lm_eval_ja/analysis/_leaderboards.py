@@ -38,6 +38,7 @@ _OWN_TO_MODEL = ("version", "backend", "template", "bos")
 """Signature fields that don't separate runs: the package's version (the task's own version counts instead), what the
 model ran on, arguments of its own chat template, and its own beginning-of-sequence token."""
 
+_SEED = re.compile(r"(?<=[:,])seed=[^,]*,?")
 _LIMITED = re.compile(r"(?P<asked>\d+)(?:of(?P<all>\d+))?")
 
 
@@ -179,12 +180,24 @@ def comparable_settings(task: TaskResult) -> dict[str, str]:
     """The settings of a task that must agree for its score to be comparable.
 
     A chat template is the model's own and does not separate runs: neo ranks models asked with and without one together.
+    A seed is no setting that makes a score higher or lower.
     """
     fields = {name: value for name, value in task.signature.items() if name not in _OWN_TO_MODEL}
     style = fields.get("style", "").split("+")[0]
     fields["style"] = "own" if task.is_mtbench else style
+    if "gen" in fields:
+        fields["gen"] = seedless(fields["gen"])
     fields["task_version"] = task.version
     return fields
+
+
+def seedless(generation: str) -> str:
+    """How answers were generated, as the signature has it, without the seed.
+
+    >>> seedless("deviates:seed=1,temperature=0.7"), seedless("deviates:max_gen_toks=64,seed=1"), seedless("greedy-3")
+    ('deviates:temperature=0.7', 'deviates:max_gen_toks=64', 'greedy-3')
+    """
+    return _SEED.sub("", generation).rstrip(",")
 
 
 _Settings = dict[str, dict[str, str]]

@@ -20,6 +20,7 @@ from lm_eval_ja.analysis._leaf_intervals import (
     freedom,
     scale_of,
 )
+from lm_eval_ja.analysis._lenient import right_or_wrong
 from lm_eval_ja.datasets import packaged
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import (
@@ -110,9 +111,9 @@ def known_spreads(protocol: Protocol) -> dict[str, Spread]:
             continue
         if rules.dataset in SPREADS:
             found[leaf.name] = Spread(SPREADS[rules.dataset], "measured")
-        elif rules.metric in BORROWED:
-            means = np.mean([SPREADS[name] for name in BORROWED[rules.metric]], axis=0)
-            found[leaf.name] = Spread(_three(means), f"borrowed ({rules.metric})")
+        elif (kind := "exact_match" if right_or_wrong(rules.metric) else rules.metric) in BORROWED:
+            means = np.mean([SPREADS[name] for name in BORROWED[kind]], axis=0)
+            found[leaf.name] = Spread(_three(means), f"borrowed ({kind})")
     return found
 
 
@@ -162,13 +163,16 @@ def visible_differences(
         for leaf in protocol.leaves()
         if leaf.name in spreads and asked[leaf.name] > 1
     ]
+    # The same questions asked twice, with other worked examples, are taken to tell the same.
+    datasets = [own.dataset if (own := protocol.tasks.get(leaf.task)) else leaf.name for leaf, _, _ in known]
+    alike = np.array([[float(one == other) for other in datasets] for one in datasets])
     units = {leaf.name: row for (leaf, _, _), row in zip(known, np.eye(len(known)), strict=True)}
     found: dict[str, Visible] = {}
 
     def visit(part: Node | Leaf, parent: str, weights: Mapping[str, Floats | Missing]) -> None:
         below = part.leaves() if isinstance(part, Node) else (part,)
         own = weights[part.name]
-        least, stderr = (None, None) if isinstance(own, Missing) else _least(own, known, part.scale)
+        least, stderr = (None, None) if isinstance(own, Missing) else _least(own, known, part.scale, alike)
         column = Column(part.name, part.label, part.level, part.scale, parent)
         number = sum(asked[leaf.name] for leaf in below)
         source = _source(spreads.get(leaf.name) for leaf in below)
@@ -182,14 +186,16 @@ def visible_differences(
 
 
 def _least(
-    weights: Floats, known: Sequence[tuple[Leaf, Spread, int]], best: float
+    weights: Floats, known: Sequence[tuple[Leaf, Spread, int]], best: float, alike: Floats
 ) -> tuple[tuple[float, float, float] | None, float]:
     """The smallest visible difference for each kind of pair, and the standard error for typical ones.
 
     It is visible if the interval leaves out 0 even where the difference comes out as low as it does once in five
     comparisons. The intervals are those of `compare`, with the same difference in every dataset.
     """
-    own = [(weight, *leaf) for weight, leaf in zip(weights.tolist(), known, strict=True) if weight]
+    used = np.flatnonzero(weights)
+    own = [(float(weights[index]), *known[index]) for index in used.tolist()]
+    alike = alike[np.ix_(used, used)]
     grid = np.geomspace(1e-4, 1.0, 400) * best  # true differences
     least, errors = [], []
     for kind in range(3):
@@ -212,7 +218,7 @@ def _least(
                 *((*ends, freedom(part)) for ends, part in zip(margins, parts, strict=True)), strict=True
             )
         )
-        lower, _ = combine(np.array([weight for weight, *_ in own]), below, above, degrees)
+        lower, _ = combine(np.array([weight for weight, *_ in own]), below, above, degrees, alike)
         shown = np.flatnonzero((seen > 0) & (lower < seen))
         least.append(float(grid[shown[0]]) if len(shown) else math.inf)
         errors.append(error)

@@ -119,9 +119,10 @@ def load_one(path: str) -> tuple["Run", list[str]]:
         OptionError: There is no such path, or it holds several runs.
         DataError: It holds no results.
     """
+    from lm_eval_ja.analysis import join_seeds
     from lm_eval_ja.results import read_runs
 
-    found = read_runs([path])
+    found = join_seeds(read_runs([path]))
     if len({run.model for run in found.runs}) == 1 < len(found.runs):
         files = sorted(str(run.files[0]) for run in found.runs)
         raise OptionError(
@@ -297,7 +298,9 @@ def _p(value: float | None) -> str:
 
 
 def _answer(question: "Question") -> str:
-    return " ⏎ ".join(turn.answer for turn in question.turns) if question.turns else question.prediction
+    if question.turns:
+        return " ⏎ ".join(turn.answer for turn in question.turns)
+    return " / ".join(sample.prediction for sample in question.samples) or question.prediction
 
 
 # ------------------------------------------------------------------------------------------------- how it is shown
@@ -361,9 +364,18 @@ def _as_data(comparison: "Comparison") -> dict[str, Any]:
                 "score_b": change.score_b,
                 "question": [turn.question for turn in change.a.turns] or change.a.input,
                 "gold": change.a.gold,
-                "answer_a": [turn.answer for turn in change.a.turns] or change.a.prediction,
-                "answer_b": [turn.answer for turn in change.b.turns] or change.b.prediction,
+                "answer_a": _answers(change.a),
+                "answer_b": _answers(change.b),
             }
             for change in comparison.changes
         ],
     }
+
+
+def _answers(question: "Question") -> str | list[str]:
+    """The answer, or all of its turns or samples."""
+    return (
+        [turn.answer for turn in question.turns]
+        or [sample.prediction for sample in question.samples]
+        or question.prediction
+    )

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         args.tasks.split(","), metadata=parse_metadata(args.metadata), include_path=args.include_path
     )
     for name, task in tasks.items():  # before a task builds anything: MT-Bench would ask for its judge
-        if task.OUTPUT_TYPE != "generate_until":
+        if task.OUTPUT_TYPE not in ("generate_until", "generate_until_repeated"):
             raise OptionError(f"{name} doesn't ask for a text in one turn ({task.OUTPUT_TYPE}): leave it out")
     lines = [
         json.dumps(line, ensure_ascii=False) + "\n"
@@ -122,4 +122,6 @@ def _lines(name: str, task: Any, args: argparse.Namespace, tokenizer: Any) -> It
         line = {"id": request_id(request), "task": name, "prompt": prompt}
         if args.apply_chat_template and tokenizer is None:
             line["messages"] = json.loads(prompt)
+        if (request.repeats or 1) > 1:
+            line["repeats"] = request.repeats
         yield line | {key: kwargs[key] for key in ("max_gen_toks", "until", "temperature") if key in kwargs}

@@ -22,8 +22,9 @@ every answer, which needs no network and no account.
   lm-eval-ja report out/ --csv > scores.csv
   lm-eval-ja report --scores leaves.csv --protocol nejumi4
 
-Runs count once per model, the newest. Questions, failure analysis and intervals need samples (lm_eval ...
---output_path out --log_samples). Only runs whose signatures agree are ranked together."""
+Runs count once per model, the newest; runs that differ only in the seed are joined into one row. Questions, failure
+analysis and intervals need samples (lm_eval ... --output_path out --log_samples). Only runs whose signatures agree are
+ranked together."""
 
 _EPILOG = "docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs/report.md"
 
@@ -51,7 +52,11 @@ def add_parser(commands: Any) -> None:
         "those of a run if one is named",
     )
     parser.add_argument("--protocol", metavar="NAME", help="the protocol of --scores, such as nejumi4")
-    parser.add_argument("--all-runs", action="store_true", help="every run, not only each model's newest")
+    parser.add_argument(
+        "--all-runs",
+        action="store_true",
+        help="every run by itself, not only each model's newest, and no seeds joined",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print one line per run, scores unrounded")
     form.add_argument("--json", action="store_true", help="print everything but the questions as JSON")
@@ -97,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         return _given_scores(args)
     if not args.paths:
         raise OptionError("name a folder of results, such as out/")
-    from lm_eval_ja.analysis import analyse_runs
+    from lm_eval_ja.analysis import analyse_runs, join_seeds
     from lm_eval_ja.report import export, write_html
     from lm_eval_ja.results import read_runs
 
@@ -105,13 +110,14 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("--resamples and --seed must be 0 or more")
     settings = _settings(args.wandb)
     runs = read_runs(args.paths, all_runs=args.all_runs)
-    facts = _models(args.models, runs)
-    _note_problems(runs)
+    shown = runs if args.all_runs else join_seeds(runs)
+    facts = _models(args.models, shown)
+    _note_problems(shown)
     tokenizers = bool(args.output or args.export or args.json)
-    analysis = analyse_runs(runs, resamples=args.resamples, seed=args.seed, tokenizers=tokenizers)
+    analysis = analyse_runs(shown, resamples=args.resamples, seed=args.seed, tokenizers=tokenizers)
     if args.output:
         size = write_html(analysis, Path(args.output), facts)
-        print(f"{args.output}: {len(runs.runs)} runs, {size / 1e6:.1f} MB", file=sys.stderr)
+        print(f"{args.output}: {len(shown.runs)} runs, {size / 1e6:.1f} MB", file=sys.stderr)
     if args.export:
         files, why = export(analysis, Path(args.export), facts)
         print(f"{args.export}: {', '.join(sorted(file.name for file in files))}", file=sys.stderr)

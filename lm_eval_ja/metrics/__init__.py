@@ -24,6 +24,7 @@ from lm_eval_ja.metrics._normalize import (
     write_steps,
 )
 from lm_eval_ja.metrics._registry import METRICS, Metric
+from lm_eval_ja.metrics._samples import pass_at_k, sample_metrics, sample_score, sample_values
 from lm_eval_ja.metrics._text import char_f1, exact_match, exact_match_figure, set_f1
 from lm_eval_ja.metrics.mathematics import mathematical_equivalence
 
@@ -53,8 +54,12 @@ __all__ = [
     "normalize",
     "ool",
     "parse_number",
+    "pass_at_k",
     "pearson",
     "read_steps",
+    "sample_metrics",
+    "sample_score",
+    "sample_values",
     "set_f1",
     "spearman",
     "write_steps",

@@ -1,13 +1,16 @@
 """``--model recorded``: answers that were generated elsewhere, looked up by prompt.
 
 ``lm-eval-ja prompts`` writes the prompts; whatever can complete text (an engine on another machine, an API batch) adds
-``output`` to each line; this model hands the outputs to the tasks. The harness scores them as if it had generated them.
+``output`` to each line (a text, or a list of texts where every prompt was answered several times); this model hands the
+outputs to the tasks. The harness scores them as if it had generated them.
 """
 
 import gzip
 import json
+import logging
 import reprlib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
 from lm_eval_ja.errors import DataError, OptionError
+
+_log = logging.getLogger(__name__)
 
 _SHOWN = 10
 
@@ -67,9 +72,15 @@ def load_tokenizer(name: str) -> Any:
 class RecordedLM(LM):
     """Answers from a file of JSON lines, plain or gzip.
 
-    Each line is an object with ``prompt`` and ``output`` (texts) and, as ``lm-eval-ja prompts`` writes it, ``id``.
-    Several lines may share a prompt: the ids then tell their outputs apart.
+    Each line is an object with ``prompt`` (a text), ``output`` (a text, or a list of several answers to the prompt)
+    and, as ``lm-eval-ja prompts`` writes it, ``id``. Several lines may share a prompt: the ids then tell their outputs
+    apart.
+
+    Attributes:
+        samples_differ: Whatever the generation settings say, several answers to a prompt are what the file holds.
     """
+
+    samples_differ = True
 
     def __init__(
         self,
@@ -129,28 +140,50 @@ class RecordedLM(LM):
         return str(getattr(self._tokenizer, "chat_template", None) or "")
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """Look every request up.
+        """Look every request up. A request that comes several times gets the answers to its prompt one by one.
 
         Raises:
             DataError: Answers are missing, or two answers to one prompt can't be told apart; their ids are named.
         """
         outputs: list[str] = []
         missing: list[str] = []
+        asked: Counter[int] = Counter()
+        few: dict[str, int] = {}
+        unused = 0
         for request in requests:
-            output = self._find(request)
-            if output is None:
-                missing.append(request_id(request))
+            samples = self._find(request)
+            own = request_id(request)
+            if samples is None:
+                missing.append(own)
+                continue
+            number = request.idx + asked[id(request)]  # one request several times, or one for each sample
+            asked[id(request)] += 1
+            unused = max(unused, len(samples) - max(request.repeats or 1, 1))
+            if number < len(samples):
+                outputs.append(samples[number])
             else:
-                outputs.append(output)
+                few[own] = len(samples)
         if missing:
             raise DataError(
                 f"{self._path} has no answer for {len(missing)} of {len(requests)} prompts: {_some(missing)}. Write "
                 "the prompts again with `lm-eval-ja prompts` and the same options (tasks, shots, templates, metadata), "
                 "and answer all of them."
             )
+        if few:
+            raise DataError(
+                f"{self._path} has fewer answers than are asked for to {len(few)} prompts: {_some(few)} "
+                f"({min(few.values())} or more each). Set repeats to that number, or make `output` a list of more"
+            )
+        if unused > 0:
+            _log.warning(
+                "%s has up to %d more answers to a prompt than are scored: only the first ones count. "
+                "Set --metadata '{\"repeats\": N}' to score N of them",
+                self._path,
+                unused,
+            )
         return outputs
 
-    def _find(self, request: Instance) -> str | None:
+    def _find(self, request: Instance) -> tuple[str, ...] | None:
         answers = self._answers.get(str(request.args[0]))
         if answers is None:
             return None
@@ -224,9 +257,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def _read(path: Path) -> dict[str, dict[str, str]]:
-    """Read the file into prompt -> id -> output."""
-    answers: dict[str, dict[str, str]] = {}
+def _read(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read the file into prompt -> id -> outputs."""
+    answers: dict[str, dict[str, tuple[str, ...]]] = {}
     seen: set[str] = set()
     twice: list[str] = []
     for number, line in _lines(path):
@@ -240,16 +273,22 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
                 f"{path}, line {number}: expected a JSON object with `prompt` and `output`, got "
                 f"{line.strip()[:80]!r} ({type(error).__name__}: {error})"
             ) from error
-        if not isinstance(prompt, str) or not isinstance(output, str):
+        samples = [output] if isinstance(output, str) else output
+        if (
+            not isinstance(prompt, str)
+            or not isinstance(samples, list)
+            or not samples
+            or not all(isinstance(text, str) for text in samples)
+        ):
             raise DataError(
-                f"{path}, line {number} (id {reprlib.repr(record.get('id'))}): `prompt` and `output` must be "
-                'texts; write an empty answer as ""'
+                f"{path}, line {number} (id {reprlib.repr(record.get('id'))}): `prompt` must be a text and `output` a "
+                'text or a list of texts; write an empty answer as ""'
             )
         own = str(record.get("id", f"line {number}"))
         if own in seen:
             twice.append(own)
         seen.add(own)
-        answers.setdefault(prompt, {})[own] = output
+        answers.setdefault(prompt, {})[own] = tuple(samples)
     if twice:
         raise DataError(f"{path} has more than one answer with the same id: {_some(twice)}. Keep one each.")
     if not answers:

@@ -10,6 +10,8 @@ Small hooks, each idempotent, each with the upstream change that retires it in i
   own standard error.
 * ``_turns``: a request may have two turns, on every backend.
 * ``_thoughts``: answers are looked at as they come; a chat server's ``reasoning_content`` is not lost to our tasks.
+* ``_repeats``: a request may be answered several times, every time drawn anew.
+* ``_cache``: an answer cache of one model (or seed) is refused to another.
 * ``_registries``: our aggregations, normalization filter and ``recorded`` model are known by name.
 
 They are installed by the ``.pth`` bridge, or by the first ``!function lm_eval_ja.tasks…`` that a task YAML resolves.
@@ -22,6 +24,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 from lm_eval_ja.plugin._ahead import check_ahead
+from lm_eval_ja.plugin._cache import claim, refuse_others_answers, remember_arguments
 from lm_eval_ja.plugin._discovery import (
     TASKS_PATH,
     finds_our_tasks,
@@ -33,6 +36,7 @@ from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, install_index
 from lm_eval_ja.plugin._marks import is_hooked
 from lm_eval_ja.plugin._missing import install_missing
 from lm_eval_ja.plugin._registries import register
+from lm_eval_ja.plugin._repeats import add_repeated
 from lm_eval_ja.plugin._scores import honour_callable_aggregation, honour_own_stderr
 from lm_eval_ja.plugin._thoughts import install_first_look, warn_of_thoughts, watch_thoughts
 from lm_eval_ja.plugin._turns import add_multi_turn, generate_until_multi_turn
@@ -43,6 +47,7 @@ __all__ = [
     "TASKS_PATH",
     "attach",
     "attach_evaluator",
+    "claim",
     "failures",
     "finds_our_tasks",
     "generate_until_multi_turn",
@@ -61,6 +66,9 @@ _HOOKS: Mapping[str, Callable[[], None]] = {
     "standard errors of our scores": honour_own_stderr,
     "questions with two turns (MT-Bench)": add_multi_turn,
     "the early warning of thoughts in answers": install_first_look,
+    "several samples of an answer (repeats)": add_repeated,
+    "which model is evaluated, for --use_cache": remember_arguments,
+    "refusing another model's answers from --use_cache": refuse_others_answers,
 }
 """What is off without it -> the hook."""
 

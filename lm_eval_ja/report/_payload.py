@@ -22,6 +22,7 @@ from lm_eval_ja.analysis import (
     Leaderboard,
     Outcome,
     Row,
+    SamplingError,
 )
 from lm_eval_ja.protocols import Score
 from lm_eval_ja.report._models import Facts
@@ -113,9 +114,42 @@ def _run(run: Run, analysis: Analysis, facts: Facts | None) -> Json:
         "signature": signature_digest(run),
         "failures": _failures(run, failures),
         "recovered": analysis.lenient.get(run.key, {}),
+        "members": [_member(member) for member in run.members],
+        "spread": {
+            name: [own.deviation, dict(own.values)] for name, own in analysis.spread.get(run.key, {}).items()
+        },
+        "sampling": {name: _sampling(own) for name, own in analysis.sampling.get(run.key, {}).items()},
         "tokens": {"tokenizer": tokens.tokenizer, "total": tokens.total, "datasets": tokens.datasets}
         if isinstance(tokens, Efficiency)
         else {"why": tokens},
+    }
+
+
+def _member(member: Run) -> Json:
+    return {
+        "seed": member.seed,
+        "date": member.date.strftime("%Y-%m-%d %H:%M") if member.date else None,
+        "files": [str(file) for file in member.files],
+    }
+
+
+def _sampling(error: SamplingError) -> Json:
+    return {
+        "repeats": error.repeats,
+        "score": error.score,
+        "stderr": error.total,
+        "questions": error.questions,
+        "sampling": error.sampling,
+        "increase": error.increase,
+        "majority": error.further.get("majority"),
+        "pass": max(
+            (
+                [int(name.rpartition("@")[2]), value]
+                for name, value in error.further.items()
+                if name.startswith("pass@")
+            ),
+            default=None,
+        ),
     }
 
 
@@ -338,7 +372,15 @@ def _said(question: Question, prompts: _Texts) -> list[Any]:
     if question.turns:
         return [_turn(turn, prompts) for turn in question.turns]
     prediction = None if question.prediction == question.output else question.prediction
-    return [prompts.known(question.prompt), question.output, prediction]
+    said: list[Any] = [prompts.known(question.prompt), question.output, prediction]
+    if question.samples:
+        said.append(
+            [
+                [one.output, None if one.prediction == one.output else one.prediction, _rounded(one.score)]
+                for one in question.samples
+            ]
+        )
+    return said
 
 
 def _turn(turn: Turn, prompts: _Texts) -> list[Any]:

@@ -20,6 +20,7 @@ import lm_eval_ja
 from lm_eval_ja.analysis import Analysis, Leaderboard
 from lm_eval_ja.datasets import raw_urls
 from lm_eval_ja.errors import DataError, LmEvalJaError, OptionError
+from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.report._html import write_html
 from lm_eval_ja.report._records import Record, records_of, shareable
 from lm_eval_ja.report._tables import as_csv, as_json
@@ -287,7 +288,7 @@ def _result(leaderboard: Leaderboard, record: Record, run: Run) -> dict[str, Any
         "metric_id": record.metric if record.task is not None else f"{leaderboard.protocol}.{record.name}",
         "metric_name": record.metric,
         "metric_unit": "proportion" if record.best == 1 else "points",
-        "lower_is_better": False,
+        "lower_is_better": record.metric in METRICS and not METRICS[record.metric].higher_is_better,
         "score_type": "continuous",
         "min_score": record.worst,
         "max_score": record.best,

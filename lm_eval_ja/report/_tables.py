@@ -16,6 +16,8 @@ from lm_eval_ja.analysis import (
     Efficiency,
     Leaderboard,
     Row,
+    SamplingError,
+    SeedSpread,
     failed_parts,
     present_mean,
 )
@@ -53,6 +55,10 @@ def report_tables(analysis: Analysis) -> list[Grid]:
             kind = "categories" if scale == 1 else f"categories, out of {scale:g}"
             tables.append(_scores(leaderboard, columns, f"{title}: {kind}"))
         tables += _instructions(leaderboard, title)
+        if any(row.run.members for row in leaderboard.rows):
+            tables.append(_by_seed(leaderboard, analysis, f"{title}: runs by seed"))
+        if any(row.run.key in analysis.sampling for row in leaderboard.rows):
+            tables.append(_sampling(leaderboard, analysis, f"{title}: several samples"))
     return tables
 
 
@@ -85,15 +91,18 @@ def _ranking(leaderboard: Leaderboard, analysis: Analysis, title: str, notes: tu
         if column.level in RANKED or column.name == leaderboard.primary
     ]
     judged = any(row.run.judge for row in leaderboard.rows)
+    several = any(row.run.members for row in leaderboard.rows)
     rows = []
     for row in leaderboard.rows:
-        cells = [row.run.key, _rank(row, leaderboard, analysis)]
+        cells = [row.run.key, *([str(len(row.run.members) or 1)] if several else [])]
+        cells += [_rank(row, leaderboard, analysis)]
         cells += [_with_interval(row, column, analysis) for column in columns]
         cells += [str(row.run.asked), ", ".join(map(str, row.run.shots)) or "0"]
         cells += [row.run.judge or "–"] if judged else []
         cells += [duration(row.run.seconds), f"{row.run.date:%Y-%m-%d}" if row.run.date else "–"]
         rows.append(tuple(cells))
-    fields = [Field("Model", "name"), Field("#"), *(Field(column.label) for column in columns)]
+    fields = [Field("Model", "name"), *([Field("Runs")] if several else []), Field("#")]
+    fields += [Field(column.label) for column in columns]
     fields += [Field("Answers"), Field("Shots", spare=1)]
     fields += [Field("Judge", "label", spare=3)] if judged else []
     fields += [Field("Time"), Field("Date", spare=2)]
@@ -136,6 +145,83 @@ def _failed_kinds(run: Run) -> dict[str, tuple[int, int]]:
     return kinds
 
 
+def _by_seed(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
+    """The runs behind every joined row, their mean and their standard deviation."""
+    columns = [column for column in leaderboard.columns if column.level != "dataset"]
+    columns = [column for column in columns if _any_spread(leaderboard, analysis, column)] or [
+        column for column in leaderboard.columns if _any_spread(leaderboard, analysis, column)
+    ]
+    rows: list[tuple[str, ...]] = []
+    sections = []
+    for row in leaderboard.rows:
+        spread = analysis.spread.get(row.run.key)
+        if spread is None:
+            continue
+        found = [(column, spread.get(column.name)) for column in columns]
+        for member in row.run.members:
+            values = [
+                (column, dict(own.values).get(member.seed) if own is not None else None)
+                for column, own in found
+            ]
+            rows.append((row.run.key, member.seed, *(_optional(value, c.scale) for c, value in values)))
+        means = (_optional(own.mean if own else None, column.scale) for column, own in found)
+        rows.append((row.run.key, "mean", *means))
+        deviations = (_optional(own.deviation if own else None, column.scale) for column, own in found)
+        rows.append((row.run.key, "± sd", *deviations))
+        sections.append(len(rows) - 1)
+    fields = [Field("Model", "name"), Field("Seed", "label"), *(Field(column.label) for column in columns)]
+    note = "± in the ranking is the standard deviation over the runs of a row, which differ only in the seed."
+    return Grid(title, (note,), tuple(fields), tuple(rows), tuple(sections[:-1]))
+
+
+def _any_spread(leaderboard: Leaderboard, analysis: Analysis, column: Column) -> bool:
+    return any(column.name in analysis.spread.get(row.run.key, {}) for row in leaderboard.rows)
+
+
+def _sampling(leaderboard: Leaderboard, analysis: Analysis, title: str) -> Grid:
+    """Scores from several samples with their standard errors, whose part of them is which, and what to increase."""
+    rows: list[tuple[str, ...]] = []
+    sections = []
+    for row in leaderboard.rows:
+        own = analysis.sampling.get(row.run.key, {})
+        for column in leaderboard.columns:
+            error = own.get(column.name)
+            if error is None:
+                continue
+            best = max((name for name in error.further if name.startswith("pass@")), key=_k, default="")
+            share = error.sampling**2 / error.total**2 if error.total else 0.0
+            errors = (error.total, error.questions, error.sampling)
+            cells = [row.run.key, column.label, str(error.repeats), number(error.score, column.scale)]
+            cells += [number(value, column.scale) for value in errors]
+            cells += [f"{share:.0%}", error.increase if error.total else "–"]
+            cells += [number(error.with_twice(what), column.scale) for what in ("repeats", "questions")]
+            cells += [_optional(error.further.get("majority"), column.scale)]
+            cells += [f"{number(error.further[best], column.scale)} ({_k(best)})" if best else "–"]
+            rows.append(tuple(cells))
+        sections.append(len(rows) - 1)
+    fields = [Field("Model", "name"), Field("Score", "label"), Field("n"), Field("avg@n"), Field("±")]
+    fields += [Field("questions"), Field("sampling"), Field("share", spare=2), Field("Increase", "label")]
+    fields += [
+        Field("± 2x repeats", spare=1),
+        Field("± 2x questions", spare=1),
+        Field("majority"),
+        Field("pass@k"),
+    ]
+    note = (
+        "± is the standard error: the root of the squares of its parts, of the questions and of sampling. Twice the "
+        "repeats halve the square of the second, twice the questions those of both."
+    )
+    return Grid(title, (note,), tuple(fields), tuple(rows), tuple(sections[:-1]))
+
+
+def _k(name: str) -> int:
+    return int(name.rpartition("@")[2])
+
+
+def _optional(value: float | None, scale: float) -> str:
+    return "–" if value is None else number(value, scale)
+
+
 def _score(score: Score | Missing, scale: float) -> str:
     return number(score.value, scale) if isinstance(score, Score) else "–"
 
@@ -146,10 +232,14 @@ def _with_interval(row: Row, column: Column, analysis: Analysis) -> str:
         return "–" if len(score.names) == score.total else f"– ({score})"
     own = analysis.intervals.get(row.run.key)
     interval = own.scores.get(column.name) if own else None
+    text = number(score.value, column.scale)
+    spread = analysis.spread.get(row.run.key, {}).get(column.name)
+    if spread is not None and spread.deviation is not None:
+        text += f" ±{number(spread.deviation, column.scale)}"
     if interval is None:
-        return number(score.value, column.scale)
+        return text
     low, high = number(interval.low, column.scale), number(interval.high, column.scale)
-    return f"{number(score.value, column.scale)} ({low}–{high})"
+    return f"{text} ({low}–{high})"
 
 
 def _rank(row: Row, leaderboard: Leaderboard, analysis: Analysis) -> str:
@@ -199,6 +289,13 @@ def as_csv(analysis: Analysis, facts: Mapping[str, Facts] | None = None) -> str:
                 interval = own.scores.get(column.name) if own else None
                 line[column.name] = score.value if isinstance(score, Score) else None
                 line[f"{column.name}_stderr"] = score.stderr if isinstance(score, Score) else None
+                if (spread := analysis.spread.get(row.run.key, {}).get(column.name)) is not None:
+                    line[f"{column.name}_sd"] = spread.deviation
+                    line[f"{column.name}_runs"] = len(spread.values)
+                if (error := analysis.sampling.get(row.run.key, {}).get(column.name)) is not None:
+                    line[f"{column.name}_stderr_questions"] = error.questions
+                    line[f"{column.name}_stderr_sampling"] = error.sampling
+                    line |= {f"{column.name}_{name}": value for name, value in error.further.items()}
                 if column.level != "dataset":
                     line[f"{column.name}_low"] = interval.low if interval else None
                     line[f"{column.name}_high"] = interval.high if interval else None
@@ -255,6 +352,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "judge": run.judge or "",
         "chat_template": run.chat_template,
         "answers": run.asked,
+        **({"repeats": run.repeats} if run.repeats > 1 else {}),
+        **({"seeds": "; ".join(member.seed for member in run.members)} if run.members else {}),
         "seconds": "" if run.seconds is None else run.seconds,
         "date": run.date.isoformat() if run.date else "",
     }
@@ -310,6 +409,8 @@ def _leaderboard_data(leaderboard: Leaderboard, analysis: Analysis) -> dict[str,
                 scores[name] = {"value": None, "missing": list(score.names)}
                 continue
             scores[name] = {"value": score.value, "stderr": score.stderr}
+            if (spread := analysis.spread.get(row.run.key, {}).get(name)) is not None:
+                scores[name] |= {"sd": spread.deviation, "runs": len(spread.values)}
             scores[name] |= {"low": interval.low, "high": interval.high} if interval else {}
         place = own.ranks.get(leaderboard.primary) if own else None
         ranked: dict[str, Any] = {"rank": row.rank} | (
@@ -365,5 +466,40 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
             }
             for name, own in analysis.failures.get(run.key, {}).items()
         },
+        **(
+            {"members": [_member_data(member, analysis.spread[run.key]) for member in run.members]}
+            if run.members
+            else {}
+        ),
+        **(
+            {"sampling": {name: _sampling_data(own) for name, own in sampling.items()}}
+            if (sampling := analysis.sampling.get(run.key))
+            else {}
+        ),
         "characters_per_token": tokens.total if isinstance(tokens, Efficiency) else None,
+    }
+
+
+def _member_data(member: Run, spread: Mapping[str, SeedSpread]) -> dict[str, Any]:
+    return {
+        "seed": member.seed,
+        "date": member.date.isoformat() if member.date else "",
+        "files": [str(file) for file in member.files],
+        "scores": {
+            name: values[member.seed]
+            for name, own in spread.items()
+            if member.seed in (values := dict(own.values))
+        },
+    }
+
+
+def _sampling_data(error: SamplingError) -> dict[str, Any]:
+    return {
+        "score": error.score,
+        "repeats": error.repeats,
+        "stderr": error.total,
+        "stderr_questions": error.questions,
+        "stderr_sampling": error.sampling,
+        "increase": error.increase,
+        **error.further,
     }

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lm_eval_ja.datasets import SampleDigest, conversations_digest, instructions_of
-from lm_eval_ja.errors import LmEvalJaError
+from lm_eval_ja.datasets import SampleDigest, answer_form, conversations_digest, instructions_of
+from lm_eval_ja.errors import LmEvalJaError, OptionError
 from lm_eval_ja.judge import parse_rating
 from lm_eval_ja.judge.mtbench import TURNS, UNANSWERED, question_values, visible_answers
 from lm_eval_ja.metrics import METRICS, apply_steps, gold, parse_number
@@ -150,7 +150,14 @@ def _samples_digest(docs: Sequence[Mapping[str, Any]]) -> str:
 def _answers(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
     from lm_eval_ja.metrics import read_steps
 
+    if signature.get("repeats", "1") != "1":
+        raise OptionError(
+            "several samples of an answer (repeats) are not verified: its scores are taken as they stand"
+        )
     steps = read_steps(signature["norm"])
+    for name in metrics:
+        if name in METRICS:
+            METRICS[name].require()
     known = [name for name in metrics if name in METRICS]
 
     def sample(own: Sample) -> Recomputed:
@@ -158,7 +165,7 @@ def _answers(signature: Mapping[str, str], metrics: Sequence[str]) -> Kind:
         reference = gold(own["doc"]["output"])
         logged: dict[str, Any] = {name: own[name] for name in metrics if name not in METRICS}
         for name in known:
-            per_item = METRICS[name].per_item
+            per_item = METRICS[name].on(answer_form(own["doc"]["dataset"]))
             logged[name] = parse_number(prediction) if per_item is None else per_item(prediction, reference)
         fields = {"filtered_resps": [prediction], "target": reference, "metrics": list(metrics)}
         return Recomputed({**fields, **logged}, {**logged, "prediction": prediction, "gold": reference})

@@ -8,7 +8,15 @@ from statistics import fmean
 from lm_eval_ja.analysis import is_shown, leaf_scores, tree_scores
 from lm_eval_ja.datasets import answer_form
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.metrics import METRICS, apply_steps, parse_number, read_steps
+from lm_eval_ja.metrics import (
+    METRICS,
+    apply_steps,
+    parse_number,
+    read_steps,
+    sample_metrics,
+    sample_score,
+    sample_values,
+)
 from lm_eval_ja.metrics.comet import HOW_TO_GET, MODEL, NAME, comet_wmt22
 from lm_eval_ja.protocols import (
     DatasetRules,
@@ -177,6 +185,19 @@ def _normalization(task: TaskResult) -> list[str]:
 # ------------------------------------------------------------------------------------------------ one dataset
 
 
+def _check(source: TaskResult) -> None:
+    if source.metric not in METRICS:
+        raise DataError(
+            f"{source.file}: {source.task} is scored by {source.metric!r}, which this version doesn't know: the file "
+            "was edited, or made by a newer version"
+        )
+    if any((len(question.samples) or 1) != source.repeats for question in source.questions):
+        raise DataError(
+            f"{source.file}: the samples of {source.task} do not hold {source.repeats} answers to every question, as "
+            "its signature says: they were changed, or are incomplete"
+        )
+
+
 def _dataset(
     source: TaskResult,
     rules: DatasetRules,
@@ -185,11 +206,7 @@ def _dataset(
     thoughts: Thoughts | None,
     notes: list[str],
 ) -> DatasetRescore:
-    if source.metric not in METRICS:
-        raise DataError(
-            f"{source.file}: {source.task} is scored by {source.metric!r}, which this version doesn't know: the file "
-            "was edited, or made by a newer version"
-        )
+    _check(source)
     logged = own_answers(source)
     questions = logged if thoughts is None else without_thoughts(source, thoughts)
     path = [(source.metric, _normalization(source), "")]
@@ -219,7 +236,10 @@ def _dataset(
         )
     predictions = _predict(questions, rules.normalization)
     scored = {name: _values(name, questions, predictions) for name in rules.metrics}
-    signatures = {name: own() for name in scored if (own := METRICS[name].signature) is not None}
+    for metric in rules.metrics:
+        for name in sample_metrics(metric, source.repeats):
+            scored[name] = _further(metric, name, questions, predictions)
+    signatures = {name: own() for name in rules.metrics if (own := METRICS[name].signature) is not None}
     if rules.metric == NAME:
         for name in metrics:
             if name == NAME:
@@ -257,8 +277,15 @@ def _ways(old: Sequence[str], new: Sequence[str]) -> list[tuple[list[str], str]]
     return ways
 
 
-def _predict(questions: Sequence[Question], steps: Sequence[str]) -> list[str]:
-    return [apply_steps(question.output, steps) for question in questions]
+_Predictions = Sequence[tuple[str, ...]]
+"""For every question the prediction of its answer, or of each of its samples."""
+
+
+def _predict(questions: Sequence[Question], steps: Sequence[str]) -> list[tuple[str, ...]]:
+    return [
+        tuple(apply_steps(answer.output, steps) for answer in question.samples or (question,))
+        for question in questions
+    ]
 
 
 @dataclass(frozen=True)
@@ -267,29 +294,42 @@ class _Values:
     items: tuple[float, ...]
 
 
-def _values(metric: str, questions: Sequence[Question], predictions: Sequence[str]) -> _Values:
-    golds = [question.gold for question in questions]
-    per_item = METRICS[metric].on(answer_form(questions[0].dataset))
-    if per_item is None:
-        numbers = tuple(map(parse_number, predictions))
-        return _Values(Score(METRICS[metric].score(predictions, golds)), numbers)
-    return _mean(tuple(map(per_item, predictions, golds)))
+def _values(metric: str, questions: Sequence[Question], predictions: _Predictions) -> _Values:
+    if METRICS[metric].per_item is None:
+        numbers = tuple(fmean(map(parse_number, own)) for own in predictions)
+        return _Values(
+            Score(sample_score(metric, predictions, [question.gold for question in questions])), numbers
+        )
+    return _further(metric, metric, questions, predictions)
+
+
+def _further(metric: str, name: str, questions: Sequence[Question], predictions: _Predictions) -> _Values:
+    """A metric, or what several samples add to it."""
+    form = answer_form(questions[0].dataset)
+    return _mean(
+        tuple(
+            sample_values(metric, own, question.gold, form)[name]
+            for question, own in zip(questions, predictions, strict=True)
+        )
+    )
 
 
 def _mean(items: tuple[float, ...]) -> _Values:
     return _Values(mean_score_of(items), items)
 
 
-def _comet(questions: Sequence[Question], predictions: Sequence[str], comet: Comet) -> tuple[_Values, str]:
+def _comet(questions: Sequence[Question], predictions: _Predictions, comet: Comet) -> tuple[_Values, str]:
+    answers = [(question, text) for question, own in zip(questions, predictions, strict=True) for text in own]
     found = comet_wmt22(
-        [question.input for question in questions],
-        predictions,
-        [question.gold for question in questions],
+        [question.input for question, _ in answers],
+        [text for _, text in answers],
+        [question.gold for question, _ in answers],
         model=comet.model,
         python=comet.python,
         batch_size=comet.batch_size,
     )
-    return _mean(found.scores), found.signature
+    scores = iter(found.scores)
+    return _mean(tuple(fmean([next(scores) for _ in own]) for own in predictions)), found.signature
 
 
 def _changed(then: _Values, now: _Values, metric: str) -> int | None:

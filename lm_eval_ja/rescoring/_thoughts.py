@@ -1,7 +1,7 @@
 """Logged answers without the thoughts before them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lm_eval_ja.results import Question, TaskResult
@@ -25,17 +25,23 @@ def scored_text(output: str, prompt: object, field: str) -> str:
 
 def own_answers(source: TaskResult) -> tuple[Question, ...]:
     """The answers that the run itself has scored: without thoughts if its signature says that it separated them."""
-    return tuple(
-        replace(question, output=scored_text(question.output, question.prompt, _field(source)))
-        for question in source.questions
-    )
+    return _read(source, lambda output, prompt: scored_text(output, prompt, _field(source)))
 
 
 def without_thoughts(source: TaskResult, thoughts: Thoughts) -> tuple[Question, ...]:
     """The answers without thoughts, separated as the user says."""
+    return _read(source, lambda output, prompt: read_logged(output, prompt, _field(source), thoughts).answer)
+
+
+def _read(source: TaskResult, read: Callable[[str, str], str]) -> tuple[Question, ...]:
+    """The questions with every answer, or each of its samples, as it is read."""
     return tuple(
         replace(
-            question, output=read_logged(question.output, question.prompt, _field(source), thoughts).answer
+            question,
+            output=read(question.output, question.prompt),
+            samples=tuple(
+                replace(sample, output=read(sample.output, question.prompt)) for sample in question.samples
+            ),
         )
         for question in source.questions
     )
@@ -43,7 +49,8 @@ def without_thoughts(source: TaskResult, thoughts: Thoughts) -> tuple[Question, 
 
 def lost_answers(source: TaskResult, questions: Sequence[Question]) -> list[str]:
     """What can't be brought back: answers of which only the beginning of the thoughts was generated."""
-    lost = sum(isinstance(question.output, NoAnswer) for question in questions)
+    answers = [answer.output for question in questions for answer in question.samples or (question,)]
+    lost = sum(isinstance(answer, NoAnswer) for answer in answers)
     if not lost:
         return []
     if _field(source).startswith("separated"):
@@ -51,7 +58,7 @@ def lost_answers(source: TaskResult, questions: Sequence[Question]) -> list[str]
     else:
         why = "the thoughts were cut off at a blank line or at the token limit"
     return [
-        f"{source.task}: {lost} of {len(questions)} answers are lost: {why}. Run it again with --metadata "
+        f"{source.task}: {lost} of {len(answers)} answers are lost: {why}. Run it again with --metadata "
         + json.dumps({"thoughts": "separate", "token_budget": "+4096"}).join("''")
     ]
 

@@ -35,7 +35,7 @@ class DatasetRescore:
         scores: The new scores by metric, the one that the protocol's runs compute first.
         items: Each question's new value by metric, in the order of ``source.questions``; for metrics that only all
             questions together have, the number that was read.
-        predictions: The new predictions, in the same order.
+        predictions: The new predictions, in the same order: of each question one, or one for each sample.
         steps: How ``reproduced`` became the score in that metric.
         signatures: Signatures of metrics that have one of their own, by metric.
         thoughts: The field ``thoughts`` of the new signature; empty for none.
@@ -47,7 +47,7 @@ class DatasetRescore:
     reproduced: float
     scores: Mapping[str, Score]
     items: Mapping[str, tuple[float, ...]]
-    predictions: tuple[str, ...]
+    predictions: tuple[tuple[str, ...], ...]
     steps: tuple[Step, ...]
     signatures: Mapping[str, str]
     thoughts: str = ""

@@ -128,7 +128,11 @@ def _lines(old: ResultsFile, dataset: DatasetRescore) -> Iterator[dict[str, Any]
             continue
         for metric in sample.get("metrics", ()):
             sample.pop(metric, None)
-        sample |= {"filtered_resps": [dataset.predictions[place]], "metrics": list(dataset.items)}
+        predictions = list(dataset.predictions[place])
+        sample |= {
+            "filtered_resps": [predictions[0] if len(predictions) == 1 else predictions],
+            "metrics": list(dataset.items),
+        }
         yield sample | {metric: values[place] for metric, values in dataset.items.items()}
     if places:
         raise DataError(

@@ -15,7 +15,17 @@ from lm_eval_ja.results._files import (
 )
 from lm_eval_ja.results._read import read_runs
 from lm_eval_ja.results._stamps import stamp_after
-from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Run, RunSet, TaskResult, Turn
+from lm_eval_ja.results._types import (
+    JudgeReply,
+    Part,
+    Problem,
+    Question,
+    Run,
+    RunSet,
+    Sample,
+    TaskResult,
+    Turn,
+)
 
 __all__ = [
     "PER_TASK",
@@ -26,6 +36,7 @@ __all__ = [
     "ResultsFile",
     "Run",
     "RunSet",
+    "Sample",
     "TaskResult",
     "Turn",
     "find_results",

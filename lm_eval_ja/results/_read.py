@@ -34,6 +34,7 @@ from lm_eval_ja.results._samples import Pool, number, read_samples
 from lm_eval_ja.results._types import Problem, Question, Run, RunSet, TaskResult
 
 _FILTER = "none"
+_SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 _HOW = "lm_eval … --output_path out --log_samples"
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 """What reading an edited file may raise."""
@@ -66,8 +67,21 @@ class _File:
     @property
     def settings(self) -> tuple[str, str, str]:
         """What must be equal in files that complete each other."""
-        arguments = json.dumps(self.config.get("model_args"), sort_keys=True, default=str)
-        return str(self.config.get("model")), arguments, str(self.config.get("limit"))
+        arguments = self.config.get("model_args")
+        if isinstance(arguments, Mapping):
+            arguments = {name: value for name, value in arguments.items() if name != "seed"}
+        text = json.dumps(arguments, sort_keys=True, default=str)
+        return str(self.config.get("model")), text, str(self.config.get("limit"))
+
+    @property
+    def seed(self) -> str:
+        """Every seed that can have a part in the answers, as it was given."""
+        own = [str(self.config[name]) for name in _SEEDS if self.config.get(name) is not None]
+        parts = [f"--seed {own[0] if len(set(own)) == 1 else ','.join(own)}"] if own else []
+        for name, sign in (("model_args", ""), ("gen_kwargs", "--gen_kwargs ")):
+            seed = mapping(self.config.get(name)).get("seed")
+            parts += [] if seed is None else [f"{sign}seed={seed}"]
+        return " ".join(parts)
 
 
 @dataclass
@@ -78,9 +92,11 @@ class _Assembly:
     tasks: dict[str, tuple[_File, TaskResult]] = field(default_factory=dict)
 
     def takes(self, file: _File) -> bool:
-        """Whether the file's tasks agree with those that are here, or are others."""
+        """Whether the file's tasks agree with those that are here and were run with the same seed, or are others."""
         return self.settings == file.settings and all(
-            _agree(self.tasks[name][1], task) for name, task in file.tasks.items() if name in self.tasks
+            self.tasks[name][0].seed == file.seed and _agree(self.tasks[name][1], task)
+            for name, task in file.tasks.items()
+            if name in self.tasks
         )
 
     def add(self, file: _File) -> bool:
@@ -115,7 +131,7 @@ def read_runs(paths: Iterable[str | Path], all_runs: bool = False) -> RunSet:
     Results of one model with one set of model arguments and one ``--limit`` make a run together, as long as their
     tasks'
     signatures agree (jaster yesterday, MT-Bench today): of each task the newest results that have a score count.
-    Results with other signatures, such as another number of shots, make a run of their own.
+    Results with other signatures, such as another number of shots, or with another seed make a run of their own.
 
     Args:
         paths: Folders, or results files.
@@ -361,6 +377,7 @@ def _run(own: _Assembly, context: _Context) -> Run:
         lm_eval_version=str(newest.file.raw.get("lm_eval_version") or "unknown"),
         files=tuple(file.file.path for file in files),
         tasks=tasks,
+        seed=newest.seed,
         groups={group: score for file in reversed(files) for group, score in _groups(file.file).items()},
     )
 

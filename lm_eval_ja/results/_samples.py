@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lm_eval_ja.datasets import answer_form
+from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
-from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Turn
+from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Sample, Turn
 
 
 @dataclass
@@ -118,6 +120,10 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
             max_tokens=_max_tokens(arguments["arg_1"].get("gen_kwargs")),
             turns=turns,
         )
+    gold = pool(sample["target"])
+    outputs = _outputs(sample["resps"])
+    predictions = sample["filtered_resps"][0]
+    predictions = [str(text) for text in (predictions if isinstance(predictions, list) else [predictions])]
     return Question(
         dataset=dataset,
         id=str(doc["id"]),
@@ -126,13 +132,28 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         score=_score(sample, metric),
         instruction=pool(doc["instruction"]),
         input=pool(doc["input"]),
-        gold=pool(sample["target"]),
-        output=_first(sample["resps"]),
-        prediction=str(sample["filtered_resps"][0]),
+        gold=gold,
+        output=outputs[0],
+        prediction=predictions[0],
         prompt=pool(arguments["arg_0"]),
         max_tokens=_max_tokens(arguments.get("arg_1")),
         parts=_parts(sample, metric),
+        # What is beyond the predictions is padding for ranks with fewer questions.
+        samples=tuple(
+            Sample(output, prediction, _sample_score(metric, dataset, prediction, gold))
+            for output, prediction in zip(outputs[: len(predictions)], predictions, strict=True)
+        )
+        if len(predictions) > 1
+        else (),
     )
+
+
+def _sample_score(metric: str, dataset: str, prediction: str, gold: str) -> float | None:
+    per_item = METRICS[metric].on(answer_form(dataset)) if metric in METRICS else None
+    try:
+        return None if per_item is None else per_item(prediction, gold)
+    except OptionError:  # a package that the metric needs is missing here
+        return None
 
 
 def _parts(sample: Mapping[str, Any], metric: str) -> tuple[Part, ...]:
@@ -151,11 +172,11 @@ def _score(sample: Mapping[str, Any], metric: str) -> float | None:
     return number(sample.get(metric))
 
 
-def _first(resps: Any) -> str:
-    # Samples gathered from several ranks may nest one level less; either way the first text is the answer.
-    while isinstance(resps, list):
+def _outputs(resps: Any) -> list[str]:
+    # Samples gathered from several ranks may nest one level less; either way the innermost list has the answers.
+    while isinstance(resps[0], list):
         resps = resps[0]
-    return str(resps)
+    return [str(text) for text in resps] if isinstance(resps, list) else [str(resps)]
 
 
 def _max_tokens(generation: Any) -> int | None:

@@ -73,6 +73,21 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One of several answers to a question.
+
+    Attributes:
+        output: What the model wrote, unchanged.
+        prediction: The normalized output, as it was scored.
+        score: Its value of the task's metric; None for metrics that only all questions have.
+    """
+
+    output: str
+    prediction: str
+    score: float | None
+
+
+@dataclass(frozen=True)
 class Question:
     """One question, and what a model made of it.
 
@@ -90,9 +105,11 @@ class Question:
         prompt: What the model was sent: a text, or a JSON list of chat messages.
         max_tokens: Most tokens that were generated; None if the samples don't say.
         metric: Name of the metric.
-        score: Its value: 0 to 1, or for MT-Bench the mean rating from 1 to 10. None if unscored.
+        score: Its value: 0 to 1, or for MT-Bench the mean rating from 1 to 10; of several samples their mean. None if
+            unscored.
         turns: MT-Bench's two turns; empty for others.
         parts: M-IFEval's instructions: the score of the task is the mean over all questions' parts. Empty for others.
+        samples: The answers where there are several (``repeats``), the first of which is ``output``; otherwise empty.
     """
 
     dataset: str
@@ -109,6 +126,7 @@ class Question:
     score: float | None
     turns: tuple[Turn, ...] = ()
     parts: tuple[Part, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,6 +190,12 @@ class TaskResult:
         return data_status(self.task, self.signature)
 
     @property
+    def repeats(self) -> int:
+        """Samples of every answer."""
+        text = self.signature.get("repeats", "1")
+        return int(text) if text.isdecimal() and text.isascii() else 1
+
+    @property
     def is_sample(self) -> bool:
         """Whether the questions are the made-up sample data, which is no benchmark."""
         return self.signature.get("data", "").startswith("sample-")
@@ -195,6 +219,9 @@ class Run:
         files: The results files.
         tasks: Leaf tasks of ours, by name.
         groups: Scores of our groups as the harness computed them, by name.
+        seed: What the answers were sampled with, such as ``--seed 0,1234,1234,1234``, by the newest of the files; empty
+            if the results don't say.
+        members: The runs that this one was joined of, if it was: they differ only in the seed.
     """
 
     key: str
@@ -210,6 +237,8 @@ class Run:
     files: tuple[Path, ...]
     tasks: Mapping[str, TaskResult]
     groups: Mapping[str, Score] = field(default_factory=dict)
+    seed: str = ""
+    members: tuple["Run", ...] = ()
 
     @property
     def shots(self) -> tuple[int, ...]:
@@ -226,6 +255,11 @@ class Run:
     def asked(self) -> int:
         """Questions asked, each once however often its answer was scored."""
         return sum(task.asked or 0 for task in self.answered)
+
+    @property
+    def repeats(self) -> int:
+        """Samples of every answer; of several numbers the largest."""
+        return max((task.repeats for task in self.tasks.values()), default=1)
 
     @property
     def judge(self) -> str | None:
@@ -252,8 +286,8 @@ class Problem:
     """Something about the files that the reader of a report should know.
 
     Attributes:
-        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions`` or
-            ``nan``.
+        kind: ``no_samples``, ``truncated``, ``unreadable``, ``not_ours``, ``older``, ``duplicate``, ``versions``,
+            ``nan`` or ``equal_seeds``.
         path: The file or folder.
         text: What is wrong and what to do about it, in English.
     """

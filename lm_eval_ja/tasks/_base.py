@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 from weakref import WeakSet
@@ -10,7 +11,7 @@ from lm_eval_ja import plugin
 from lm_eval_ja._unicode import shown, well_formed
 from lm_eval_ja.adapters import HarnessTask
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.options import pick
+from lm_eval_ja.options import check_repeats, pick
 from lm_eval_ja.tasks._ahead import Run, Work, announce, joined
 from lm_eval_ja.tasks._thoughts import Answers
 from lm_eval_ja.tasks.options import AnswerOptions
@@ -20,6 +21,7 @@ plugin.install()
 SAMPLE_LABEL = "sample, not a benchmark"
 """Stands behind the name of everything that was scored on the made-up sample data."""
 
+_REPEATED = "generate_until_repeated"
 
 _log = logging.getLogger(__name__)
 
@@ -33,18 +35,29 @@ class ProtocolTask(HarnessTask):
     Attributes:
         TASK_VERSION: Raised whenever scores of the same model can change.
         NO_ANSWER: How an answer is scored that thoughts did not end for.
+        ONE_SAMPLE: Why no more than one sample of an answer can be scored; empty where any number can.
         answers: How answers are told from thoughts.
+        repeats: Samples of every answer.
     """
 
     TASK_VERSION = 1
     NO_ANSWER = "score 0"
+    ONE_SAMPLE: str = ""
 
     def __init__(self, config: dict[str, Any]) -> None:
         """Hand the configuration to the harness, which loads the evaluated split.
 
         Args:
             config: A ``TaskConfig`` as a dictionary.
+
+        Raises:
+            OptionError: Several samples are asked for where only one can be scored.
         """
+        given = (config.get("metadata") or {}).get("repeats")
+        self.repeats = check_repeats(config.get("repeats") or 1 if given is None else given)
+        if self.repeats > 1 and self.ONE_SAMPLE:
+            raise OptionError(f"{config['task']} cannot take repeats={self.repeats}: {self.ONE_SAMPLE}")
+        config = {**config, "repeats": self.repeats}
         self._evaluated: tuple[int, int] | None = None
         self._system_instruction: str | None = None
         self._stops = (config.get("generation_kwargs") or {}).get("until") or []
@@ -56,7 +69,10 @@ class ProtocolTask(HarnessTask):
             generation["max_gen_toks"] = options.tokens(generation["max_gen_toks"])
         super().__init__(config={**config, "generation_kwargs": generation})
         _alive.add(self)
+        plugin.claim(str(config["task"]))
         self.VERSION = self.TASK_VERSION  # a "version" among the user's metadata is not ours
+        if self.repeats > 1:
+            self.OUTPUT_TYPE = _REPEATED  # config.output_type stays, which is what --gen_kwargs are for
 
     @staticmethod
     def labelled(config: dict[str, Any], data: str) -> str:
@@ -101,7 +117,8 @@ class ProtocolTask(HarnessTask):
             for doc in asked
         ]
         longest = int((self.config.generation_kwargs or {}).get("max_gen_toks") or 0)
-        return Work(prompts, len(asked), longest * len(asked))
+        answers = len(asked) * self.repeats
+        return Work(prompts, answers, longest * answers)
 
     @staticmethod
     def announce(works: Sequence[Work]) -> None:
@@ -110,6 +127,18 @@ class ProtocolTask(HarnessTask):
 
     def fewshot_docs(self) -> None:
         """Nothing: the harness would load and copy a split; shots are assembled where they are asked for."""
+
+    def set_repeats(self, repeats: int) -> None:
+        """Called by lm-eval 0.5 for ``--repeats``, when the task's metrics are fixed.
+
+        Raises:
+            OptionError: It differs from the task's.
+        """
+        if repeats != self.repeats:
+            raise OptionError(
+                f"--repeats {repeats} comes too late for {self.config.task}: give --metadata "
+                f"'{{\"repeats\": {repeats}}}'"
+            )
 
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, without its request cache: that is keyed too coarsely and returns stale prompts.
@@ -126,13 +155,18 @@ class ProtocolTask(HarnessTask):
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})
 
     def construct_requests(self, doc: dict[str, Any], ctx: Any, **kwargs: Any) -> Any:
-        """As upstream's. Where thoughts are expected the protocol's stop strings are not sent: thoughts may hold them.
+        """As upstream's; where several samples are asked for, requests of a type that draws every one anew.
 
-        Answers are cut there when they are scored, as ever; a stop string of the user's own is sent.
+        Where thoughts are expected the protocol's stop strings are not sent: thoughts may hold them. Answers are cut
+        there when they are scored, as ever; a stop string of the user's own is sent.
         """
         if not self.answers.settled and self._stops and (tags := self.answers.opened_by(ctx)) is not None:
             plugin.warn_of_thoughts(f"the chat template begins thoughts ({tags.opening!r})")
-        requests = super().construct_requests(doc, ctx, **kwargs)
+        if self.repeats == 1:
+            requests = super().construct_requests(doc, ctx, **kwargs)
+        else:
+            settings = deepcopy(self.config.generation_kwargs)
+            requests = self.own_request(_REPEATED, doc, (ctx, settings), **kwargs)
         if self.answers.expected:
             for request in requests if isinstance(requests, list) else [requests]:
                 prompt, generation = request.arguments
@@ -196,7 +230,7 @@ class ProtocolTask(HarnessTask):
         return config
 
     def run_fields(self) -> dict[str, str]:
-        """Parts of the signature that every task has: number of questions, system instruction, template, forced BOS."""
+        """Parts of the signature that every task has: questions, system instruction, template, forced BOS, repeats."""
         asked, total = self._evaluated or (len(self.eval_docs), len(self.eval_docs))
         fields = {"n": str(asked) if asked == total else f"{asked}of{total}"}
         if self._system_instruction:
@@ -211,6 +245,8 @@ class ProtocolTask(HarnessTask):
         bos = model_args.get("add_bos_token")
         if bos is not None:
             fields["bos"] = "on" if bos else "off"
+        if self.repeats > 1:
+            fields["repeats"] = str(self.repeats)
         return fields
 
 

@@ -9,12 +9,21 @@ from lm_eval_ja.metrics import apply_steps
 
 
 class NormalizeFilter(Filter):
-    """Turns each question's first answer into its prediction (see :func:`lm_eval_ja.metrics.apply_steps`)."""
+    """Turns each question's answers into predictions (see :func:`lm_eval_ja.metrics.apply_steps`)."""
 
-    def __init__(self, steps: Sequence[str] = ()) -> None:
+    def __init__(self, steps: Sequence[str] = (), repeats: int = 1) -> None:
         super().__init__()
         self.steps = tuple(steps)
+        self.repeats = repeats
 
-    def apply(self, resps: Iterable[Sequence[str]], docs: Sequence[dict[str, Any]]) -> list[str]:  # noqa: ARG002  # upstream
-        """Normalize the first response of every question; padded requests leave further ones, which are not answers."""
-        return [apply_steps(responses[0], self.steps) for responses in resps]
+    def apply(
+        self,
+        resps: Iterable[Sequence[str]],
+        docs: Sequence[dict[str, Any]],  # noqa: ARG002  # upstream's signature
+    ) -> list[str | list[str]]:
+        """Normalize every question's answer, or each of its samples: then its prediction is a list.
+
+        Padded requests leave further responses, which are not answers.
+        """
+        found = [[apply_steps(text, self.steps) for text in responses[: self.repeats]] for responses in resps]
+        return [own[0] if self.repeats == 1 else own for own in found]

@@ -8,13 +8,13 @@ from lm_eval_ja._once import once
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import data_digest, load
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.metrics import METRICS, gold, write_steps
-from lm_eval_ja.options import pick
+from lm_eval_ja.metrics import METRICS, gold, sample_metrics, write_steps
+from lm_eval_ja.options import check_repeats, pick
 from lm_eval_ja.prompts import Shot
 from lm_eval_ja.protocols import data_status, load_protocol, protocol_names, signature
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import JasterBlock, read_block
-from lm_eval_ja.tasks._values import aggregation, question_value
+from lm_eval_ja.tasks._values import aggregation, question_values
 from lm_eval_ja.tasks.options import JasterOptions
 
 
@@ -52,6 +52,8 @@ class JasterTask(ProtocolTask):
         self._form = self._style.name
         self._shots: dict[int, list[Shot]] = {}
         self._file_generation = dict(rest["generation_kwargs"])
+        repeats = self.options.repeats or check_repeats(rest.get("repeats") or 1)
+        further = [name for metric in self.block.metrics for name in sample_metrics(metric, repeats)]
         super().__init__(
             config={
                 **rest,
@@ -62,15 +64,19 @@ class JasterTask(ProtocolTask):
                     {
                         "metric": name,
                         "aggregation": aggregation(name),
-                        "higher_is_better": METRICS[name].higher_is_better,
+                        "higher_is_better": name not in METRICS or METRICS[name].higher_is_better,
                     }
-                    for name in self.block.metrics
+                    for name in (*self.block.metrics, *further)
                 ],
                 "filter_list": [
                     {
                         "name": "none",  # result keys read "<metric>,none"
                         "filter": [
-                            {"function": "lm_eval_ja_normalize", "steps": list(self.block.normalization)}
+                            {
+                                "function": "lm_eval_ja_normalize",
+                                "steps": list(self.block.normalization),
+                                **({"repeats": repeats} if repeats > 1 else {}),
+                            }
                         ],
                     }
                 ],
@@ -180,12 +186,15 @@ class JasterTask(ProtocolTask):
     # ---------------------------------------------------------------- scores
 
     def process_results(self, doc: dict[str, Any], results: list[Any]) -> dict[str, Any]:
-        """Score one prediction by every metric. Under ``--predict_only`` there is nothing to score."""
+        """Score one question by every metric. Under ``--predict_only`` there is nothing to score."""
         if self.predict_only:
             return {"bypass": 999}  # the harness's own placeholder value
         target = self.doc_to_target(doc)
+        predictions = results[0] if self.repeats > 1 else results[:1]
         return {
-            name: question_value(name, self.block.dataset, results[0], target) for name in self.block.metrics
+            name: value
+            for metric in self.block.metrics
+            for name, value in question_values(metric, self.block.dataset, predictions, target).items()
         }
 
     def limit(self) -> int:

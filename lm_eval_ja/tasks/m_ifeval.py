@@ -53,6 +53,10 @@ class MIfevalTask(ProtocolTask):
     a JSON text: a list of ``{"instruction": ..., "strict": ..., "loose": ...}``.
     """
 
+    ONE_SAMPLE = (
+        "instructions are checked in one answer. Leave repeats out, and run it with several --seed instead"
+    )
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Configure the task and load the prompts.
 

@@ -46,6 +46,10 @@ class MTBenchTask(ProtocolTask):
     """
 
     NO_ANSWER = "are rated 1, and so are the turns after them, without asking the judge"
+    ONE_SAMPLE = (
+        "MT-Bench answers are asked for once (judge_repeats judges each several times). Run it by itself, without "
+        "repeats, with several --seed for the spread of its answers; `lm-eval-ja report` joins such runs"
+    )
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Configure the task and load the questions.

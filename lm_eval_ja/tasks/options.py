@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.datasets import OWN_DATA_OPTION, Data, Settings
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.options import check_data
+from lm_eval_ja.options import check_data, check_repeats
 from lm_eval_ja.prompts import PromptStyle, load_preset, make_style
 from lm_eval_ja.thoughts import AUTO, parse_thoughts
 
@@ -71,6 +71,7 @@ class JasterOptions:
         own_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
             None is that of the environment.
         skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
+        repeats: Samples of every answer; None is the task file's own, usually 1.
     """
 
     prompt_style: str | None = None
@@ -82,6 +83,7 @@ class JasterOptions:
     data: Data = "real"
     own_data: str | None = None
     skip_missing: bool = False
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -94,6 +96,8 @@ class JasterOptions:
             raise OptionError(f"{OWN_DATA_OPTION} is {shown(self.own_data)}; it must be the path of a folder")
         if not isinstance(self.skip_missing, bool):
             raise OptionError(f"skip_missing is {shown(self.skip_missing)}; it may be true or false")
+        if self.repeats is not None:
+            check_repeats(self.repeats)
         if self.split is not None and self.split not in _EVAL_SPLITS:
             raise OptionError(
                 f"split is {shown(self.split)}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}"

@@ -170,7 +170,7 @@ def test_translation_metrics_can_be_added(ljp_run):
     assert set(translated) == {"alt-e-to-j", "alt-j-to-e", "wikicorpus-e-to-j", "wikicorpus-j-to-e"}
     for dataset in translated.values():
         golds = [question.gold for question in dataset.source.questions]
-        expected = METRICS["bleu_reference_quirk"].score(dataset.predictions, golds)
+        expected = METRICS["bleu_reference_quirk"].score([own for (own,) in dataset.predictions], golds)
         assert dataset.scores["bleu_reference_quirk"].value == pytest.approx(expected)
         assert dataset.signatures[dataset.rules.metrics[0]].startswith("nrefs:1|")
     assert all("bleu_reference_quirk" not in d.scores for d in rescored.datasets if d.rules.category != "MT")
@@ -189,7 +189,7 @@ def test_what_is_written_reads_as_a_run_of_the_other_protocol(neo):
     for dataset in rescored.datasets:
         task = run.tasks[dataset.rules.task]
         assert task.score == dataset.after
-        assert [question.prediction for question in task.questions] == list(dataset.predictions)
+        assert [(question.prediction,) for question in task.questions] == list(dataset.predictions)
         assert [question.score for question in task.questions] == list(
             dataset.items[dataset.rules.metrics[0]]
         )

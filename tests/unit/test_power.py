@@ -17,6 +17,7 @@ from lm_eval_ja.analysis import (
 )
 from lm_eval_ja.cli import main
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.protocols import load_protocol, protocol_names
 from tests.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run, whole_run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
@@ -68,6 +69,20 @@ def test_questions_are_never_more_than_there_are():
     protocol, spreads = calibrated("neo")
     there = by_label(visible_differences(protocol, spreads, 10**6))["jcommonsenseqa"].questions
     assert 100 < there < 10**6
+
+
+def test_every_protocol_with_datasets_has_a_table_or_says_what_it_needs(capsys):
+    for name in protocol_names():
+        if load_protocol(name).tasks:
+            assert main(["power", "--protocol", name]) == 0, name
+    capsys.readouterr()
+
+
+def test_the_same_questions_asked_twice_do_not_count_twice():
+    found = by_label(visible_differences(*calibrated("nejumi4")))
+    mean = found["JCommonsenseQA"] if "JCommonsenseQA" in found else found["jcommonsenseqa"]
+    once = by_label(visible_differences(*calibrated("neo")))["jcommonsenseqa"]
+    assert mean.least == pytest.approx(once.least, rel=0.15)
 
 
 def test_spreads_of_runs_include_conversations():

@@ -56,15 +56,26 @@ function singleTurn(own, block, answers, shown, at) {
     cards(own, shown, at, (run) => {
       const said = answers.get(run);
       if (!said) return [el("p", { class: "muted" }, t("notAsked"))];
-      const [prompt, output, prediction] = said;
+      const [prompt, output, prediction, samples] = said;
+      if (samples) return [...sampleParts(samples), promptPart(block, prompt)];
       return [
         own.lines ? lineDiff(prediction ?? output, block.gold[at]) : null,
         part(t("output"), textBlock(output)),
         prediction === null ? el("p", { class: "muted small" }, t("unchanged")) : part(t("prediction"), textBlock(prediction)),
-        folded(t("prompt"), [textBlock(typeof prompt === "number" ? block.prompts[prompt] : prompt)]),
+        promptPart(block, prompt),
       ];
     }),
   ];
+}
+
+const promptPart = (block, prompt) => folded(t("prompt"), [textBlock(typeof prompt === "number" ? block.prompts[prompt] : prompt)]);
+
+/** Every sample of an answer, with its own score. */
+function sampleParts(samples) {
+  return samples.flatMap(([output, prediction, score], index) => [
+    part(`${t("sample", { n: index + 1, total: samples.length })}${score === null ? "" : ` · ${score.toFixed(2)}`}`, textBlock(output)),
+    prediction === null ? null : folded(t("prediction"), [textBlock(prediction)]),
+  ]);
 }
 
 /** Lines of an answer against the lines wanted, as the score counts them: stripped, each once. */

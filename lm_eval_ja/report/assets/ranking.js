@@ -23,10 +23,15 @@ function scoreCell(row, column, best) {
     return el("td", { class: `${classes} missing`, title: why }, el("span", { "aria-hidden": "true" }, "–"), el("span", { class: "hidden" }, why));
   }
   const [value, low, high] = score;
-  const title = low === null ? null : t("interval", { low: number(low, column.scale), high: number(high, column.scale) });
+  const deviation = runs[row.run].spread[column.name]?.[0] ?? null;
+  const title = [
+    low === null ? null : t("interval", { low: number(low, column.scale), high: number(high, column.scale) }),
+    deviation === null ? null : t("deviation", { deviation: number(deviation, column.scale) }),
+  ].filter(Boolean).join("; ") || null;
   const bar = { "--value": `${Math.max(0, Math.min(1, value / column.scale)) * 100}%` };
   return el("td", { class: `${classes}${value === best ? " best" : ""}`, title, vars: bar, "data-value": value },
     el("span", { class: "value" }, number(value, column.scale)),
+    deviation === null || !column.ranked ? null : el("span", { class: "interval deviation" }, `±${number(deviation, column.scale)}`),
     low === null ? null : el("span", { class: "interval" }, `${number(low, column.scale)}–${number(high, column.scale)}`));
 }
 
@@ -48,7 +53,7 @@ function modelCell(row) {
       el("input", { type: "checkbox", checked: state.selected.includes(row.run), "data-run": row.run, "aria-label": t("select", { model: label(run.key) }), on: { change: (event) => select(row.run, event.target.checked) } }),
       swatch(row.run),
       modelName(run)),
-    el("span", { class: "chips" }, el("span", { class: "chip" }, label(run.backend)), run.chat ? el("span", { class: "chip" }, t("chat")) : null));
+    el("span", { class: "chips" }, el("span", { class: "chip" }, label(run.backend)), run.chat ? el("span", { class: "chip" }, t("chat")) : null, run.members.length ? el("button", { type: "button", class: "chip", title: t("seedsTitle"), on: { click: () => showRun(row.run) } }, t("seeds", { n: run.members.length })) : null));
 }
 
 function select(run, on) {
@@ -168,7 +173,7 @@ function leaderboardTitle(own, index) {
   return `${own.title}${several}`;
 }
 
-const SETTINGS = ["n", "shots", "style", "gen", "judge", "judge_prompts", "judge_repeats", "split"];
+const SETTINGS = ["n", "shots", "style", "gen", "repeats", "judge", "judge_prompts", "judge_repeats", "split"];
 const settingsLine = (own) => SETTINGS.filter((name) => own.settings[name]).map((name) => `${name} ${label(own.settings[name], 60)}`).join(" · ");
 
 const statusText = (status) => status.split(" or ").map((one) => t(`status_${one.replace(" ", "_")}`)).join(" / ");
@@ -248,12 +253,52 @@ for (const [index, own] of core.leaderboards.entries()) {
 
 // ------------------------------------------------------------------------------------------------- one run
 
+/** A table of the dialog: its first column names the lines. */
+function dialogTable(name, head, rows) {
+  return [el("h3", null, name), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, el("table", { class: "plain" }, el("caption", { class: "hidden" }, name),
+    el("thead", null, el("tr", null, ...head.map((text) => el("th", { scope: "col" }, text)))),
+    el("tbody", null, ...rows.map(([first, ...cells]) => el("tr", null, el("th", { scope: "row" }, first), ...cells.map((cell) => el("td", { class: "num" }, cell)))))))];
+}
+
+const scoreColumns = (run) => [...new Map(core.leaderboards.filter((own) => own.rows.some((row) => runs[row.run] === run)).flatMap((own) => own.columns).map((column) => [column.name, column])).values()];
+
+/** The runs that a row was joined of, their mean and their standard deviation. */
+function seedsPart(run) {
+  if (!run.members.length) return [];
+  const columns = scoreColumns(run).filter((column) => run.spread[column.name]);
+  const cells = (value, column) => (value === null || value === undefined ? "–" : number(value, column.scale));
+  const row = (name, date, value) => [name, date, ...columns.map((column) => cells(value(column), column))];
+  const values = (column) => Object.values(run.spread[column.name][1]);
+  return [
+    ...dialogTable(t("bySeed"), [t("seed"), t("meta_date"), ...columns.map((column) => column.label)], [
+      ...run.members.map((member) => row(label(member.seed, 60), member.date ?? "–", (column) => run.spread[column.name][1][member.seed])),
+      row(t("mean"), "", (column) => values(column).reduce((sum, value) => sum + value, 0) / values(column).length),
+      row(t("standardDeviation"), "", (column) => run.spread[column.name][0]),
+    ]),
+    el("p", { class: "muted small" }, t("bySeedNote")),
+  ];
+}
+
+/** Scores from several samples of every answer, with the two parts of their error. */
+function samplingPart(run) {
+  const columns = scoreColumns(run).filter((column) => run.sampling[column.name]);
+  if (!columns.length) return [];
+  return [
+    ...dialogTable(t("severalSamples"), [t("score"), "n", "avg@n", "±", t("ofQuestions"), t("ofSampling"), t("increase"), t("majority"), "pass@k"], columns.map((column) => {
+      const { repeats, score, stderr, questions, sampling, increase, majority, pass } = run.sampling[column.name];
+      const shown = [score, stderr, questions, sampling].map((value) => number(value, column.scale));
+      return [column.label, String(repeats), ...shown, t(`increase_${increase}`), majority === null ? "–" : number(majority, column.scale), pass ? `${number(pass[1], column.scale)} (${pass[0]})` : "–"];
+    })),
+    el("p", { class: "muted small" }, t("samplingNote")),
+  ];
+}
+
 function showRun(place) {
   const run = runs[place];
   const rows = (name, entries) => el("table", { class: "plain" }, el("caption", { class: "hidden" }, name), el("tbody", null, ...entries.map(([first, value]) => el("tr", null, el("th", { scope: "row" }, first), el("td", null, el("bdi", { class: "mono" }, label(value, 2000)))))));
   const dialog = $("dialog");
   fill(dialog,
-    el("h2", { id: "dialog-h" }, el("bdi", null, label(run.key, 300))),
+    el("h2", { id: "dialog-h", tabindex: -1, autofocus: true }, el("bdi", null, label(run.key, 300))), // not the first scrolling table
     rows(t("settings"), [
       [t("backend"), run.backend],
       [t("meta_date"), run.date ?? "–"],
@@ -262,6 +307,8 @@ function showRun(place) {
       ...(run.limit === null ? [] : [["--limit", String(run.limit)]]),
       ...Object.entries(run.args).map(([name, value]) => [label(name), value]),
     ]),
+    ...seedsPart(run),
+    ...samplingPart(run),
     el("h3", null, t("signatures")),
     rows(t("signatures"), Object.entries(run.signatures).map(([task, text]) => [run.statuses[task] ? `${task} (${statusText(run.statuses[task])})` : task, text])),
     el("h3", null, t("files")),

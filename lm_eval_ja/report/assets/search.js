@@ -74,7 +74,7 @@ function inQuestion(own, block, at, has) {
 /** Whether it occurs in an answer, or in what a judge said about it. */
 function inAnswer(own, said, has) {
   if (!said) return false;
-  return own.mtbench ? said.some((turn) => has(turn[1]) || turn[6].some((judgment) => has(judgment[1]))) : has(said[1]) || has(said[2]);
+  return own.mtbench ? said.some((turn) => has(turn[1]) || turn[6].some((judgment) => has(judgment[1]))) : has(said[1]) || has(said[2]) || (said[3] ?? []).some(([output]) => has(output));
 }
 
 /** Questions of a set among those places that hold the text. Long work: it lets the browser do something else in between. */
