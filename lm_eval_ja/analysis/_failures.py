@@ -76,6 +76,8 @@ class Failures:
         lenient: Mean score if the form were forgiven; None for MT-Bench and M-IFEval.
         compliance: Share of predictions in the form asked for, 0 to 1; None where none is defined.
         findings: What was found about each question, in the order of ``TaskResult.questions``.
+        long_golds: Gold answers that need more tokens than the limit, so that a correct answer is truncated; None
+            without the model's tokenizer, for conversations, and where no question has a limit.
     """
 
     dataset: str
@@ -84,6 +86,7 @@ class Failures:
     lenient: float | None
     compliance: float | None
     findings: tuple[Finding, ...]
+    long_golds: int | None = None
 
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
@@ -156,7 +159,16 @@ def _task(task: TaskResult, count_tokens: CountTokens | None) -> Failures:
         lenient=fmean(lenient) if lenient else None,
         compliance=fmean(forms) if forms else None,
         findings=findings,
+        long_golds=_long_golds(task, count_tokens),
     )
+
+
+def _long_golds(task: TaskResult, count_tokens: CountTokens | None) -> int | None:
+    limited = [q for q in task.questions if q.max_tokens is not None and not q.turns]
+    if count_tokens is None or not limited:
+        return None
+    lengths = count_tokens([question.gold for question in limited])
+    return sum(n > (q.max_tokens or 0) for n, q in zip(lengths, limited, strict=True))
 
 
 def failed_parts(task: TaskResult) -> dict[str, tuple[int, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.protocols import Leaf, Missing, Node, Protocol, evaluate, mean_number
 
@@ -56,21 +57,20 @@ def read_given(path: Path, protocol: Protocol) -> dict[str, float]:
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not rows or tuple(cell.strip() for cell in rows[0]) != _COLUMNS:
-        raise DataError(
-            f"{path}: the first line must be {','.join(_COLUMNS)}, found {rows[0] if rows else 'nothing'!r}"
-        )
+        found = shown(",".join(rows[0])) if rows else "nothing"
+        raise DataError(f"{path}: the first line must be {','.join(_COLUMNS)}, found {found}")
     for number, row in enumerate(rows[1:], 2):
         if not any(cell.strip() for cell in row):
             continue
         where = f"{path}, line {number}"
         if len(row) != len(_COLUMNS):
-            raise DataError(f"{where}: expected a name and a score, found {row!r}")
+            raise DataError(f"{where}: expected a name and a score, found {shown(row)}")
         name, text = row[0].strip(), row[1].strip()
         part = parts.get(name) or parts.get(f"{protocol.prefix}_{name}")
         if part is None:
             raise DataError(
-                f"{where}: {protocol.name} has no score {name!r}; `lm-eval-ja report --scores` with a file of only "
-                "the first line prints all names"
+                f"{where}: {protocol.name} has no score {shown(name)}; `lm-eval-ja report --scores` with a file of "
+                "only the first line prints all names"
             )
         if part.name in given:
             raise DataError(f"{where}: {name} stands above already")
@@ -82,9 +82,9 @@ def _number(text: str, part: Node | Leaf, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise DataError(f"{where}: the score must be a number or nan, found {text!r}") from None
+        raise DataError(f"{where}: the score must be a number or nan, found {shown(text)}") from None
     if not (math.isnan(value) or 0 <= value <= part.scale):
-        raise DataError(f"{where}: {part.name} is a score from 0 to {part.scale:g}, found {text}")
+        raise DataError(f"{where}: {part.name} is a score from 0 to {part.scale:g}, found {shown(text)}")
     return value
 
 

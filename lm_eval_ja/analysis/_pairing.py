@@ -16,7 +16,7 @@ _SETTINGS = {
     "version": "version of lm-eval-ja",
     "shots": "shots",
     "style": "prompt style",
-    "norm": "clean-up of answers",
+    "norm": "normalization",
     "thoughts": "handling of thoughts",
     "gen": "generation settings",
     "sys": "system instruction",
@@ -24,7 +24,7 @@ _SETTINGS = {
     "bos": "forced BOS",
     "judge": "judge",
     "judge_prompts": "judge prompts",
-    "judge_repeats": "judgings per answer",
+    "judge_repeats": "judgments per answer",
     "judge_strict": "strict judging",
 }
 """Fields of a signature that runs may differ in and still be compared, if whoever reads the numbers knows."""

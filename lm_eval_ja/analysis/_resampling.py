@@ -21,7 +21,7 @@ _TIE = 1e-9  # sums of the same numbers in another order differ by rounding
 
 
 def generator(seed: int, *names: str | bytes) -> np.random.Generator:
-    """A random generator of its own for whatever has these names."""
+    """Independent random generator, seeded by ``seed`` and ``names``."""
     digest = sha256()
     for name in names:
         data = name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name

@@ -4,26 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import lm_eval_ja
 from lm_eval_ja._unicode import visible
-from lm_eval_ja.cli import (
-    _compare,
-    _doctor,
-    _export_tuning,
-    _gate,
-    _judge,
-    _make_tasks,
-    _power,
-    _prepare,
-    _prompts,
-    _publish,
-    _report,
-    _rescore,
-    _run_config,
-    _tasks_path,
-    _verify,
-)
 from lm_eval_ja.errors import LmEvalJaError
 
 _DESCRIPTION = """\
@@ -48,6 +32,24 @@ docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs"""
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser with all commands."""
+    from lm_eval_ja.cli import (  # here, so that Ctrl-C while they are imported is met by `main`
+        _compare,
+        _doctor,
+        _export_tuning,
+        _gate,
+        _judge,
+        _make_tasks,
+        _power,
+        _prepare,
+        _prompts,
+        _publish,
+        _report,
+        _rescore,
+        _run_config,
+        _tasks_path,
+        _verify,
+    )
+
     parser = argparse.ArgumentParser(
         prog="lm-eval-ja",
         description=_DESCRIPTION,
@@ -85,22 +87,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 on success, 1 if the command ran and found something wrong, 2 for an error that the user can mend.
+        0 on success, 1 if the command ran and found something wrong, 2 for an error that the user can fix.
     """
     for stream in (sys.stdout, sys.stderr):  # file names and questions are Japanese whatever the locale
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(argv)
+    command = "lm-eval-ja"
     try:
+        args = build_parser().parse_args(argv)
+        command += f" {args.command}"
         status: int = args.run(args)
+        sys.stdout.flush()
     except LmEvalJaError as error:
-        print(f"lm-eval-ja {args.command}: {_harmless(str(error))}", file=sys.stderr)
+        print(f"{command}: {_harmless(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"lm-eval-ja {args.command}: interrupted; what was finished is kept", file=sys.stderr)
+        print(f"{command}: interrupted; what was finished is kept", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `… | head`: the reader has what it wanted
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # for the flush at exit
+        _let_go_of_stdout()
         return 0
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # the same, met by rich
+            return 0
+        raise
+    except OSError as error:  # standard output on a full disk
+        _let_go_of_stdout()
+        print(f"{command}: {_harmless(str(error))}", file=sys.stderr)
+        return 2
     return status
+
+
+def _let_go_of_stdout() -> None:
+    """Have what still waits to be printed go nowhere, so that the interpreter's exit doesn't fail with it."""
+    with suppress(OSError, ValueError):  # no file behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

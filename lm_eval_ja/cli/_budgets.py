@@ -18,7 +18,7 @@ def report_budgets(tokenizer_name: str, tasks: str, metadata: str | Sequence[str
 
     Raises:
         OptionError: The tokenizer can't be loaded, or a task is unknown or has no gold answers.
-        DataError: A dataset can't be had.
+        DataError: A dataset is unavailable.
     """
     from lm_eval_ja.models.recorded import load_tokenizer
 

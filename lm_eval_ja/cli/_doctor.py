@@ -20,7 +20,7 @@ with the fix for whatever is not.
 
 With --tokenizer: for each dataset, how many gold answers don't fit into the protocol's limit of new tokens with
 this tokenizer, and the best score that is left. The limits (1 to 25 tokens for most datasets) were set for one
-family of tokenizers; with another one a right answer may be cut off, and the score capped without a sign."""
+family of tokenizers; with another one a correct answer may be truncated, which silently caps the score."""
 
 _EXTRAS = {
     "torch": "hf",
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "doctor",
-        help="find out what is installed, connected and ready, and what to do about the rest",
+        help="diagnose problems: what is installed, connected and ready, and what to do about the rest",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -71,11 +71,11 @@ def run(args: argparse.Namespace) -> int:
     """Export and show the table.
 
     Returns:
-        0 if all that was asked for is exported, 1 if some of it can't be had.
+        0 if all that was asked for is exported, 1 if some of it is unavailable.
 
     Raises:
         OptionError: An option can't work, or the folder can't be written.
-        DataError: Nothing of what was asked for can be had.
+        DataError: Nothing of what was asked for is available.
     """
     from lm_eval_ja.tuning import export_tuning
 
@@ -132,7 +132,7 @@ def _show(manifest: "Manifest", output: str) -> None:
         )
     if manifest.not_checked:
         names = ", ".join(f"{missing.dataset} {missing.split}" for missing in manifest.not_checked)
-        print(f"- not at hand, so not checked against: {names} (`lm-eval-ja prepare` says what is missing)")
+        print(f"- unavailable, so not checked against: {names} (`lm-eval-ja prepare` says what is missing)")
     for missing in manifest.missing:
         print(f"- not exported: {missing.dataset} {missing.split}: {missing.problem}")
 

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import OptionError
@@ -62,9 +63,12 @@ def load_tasks(
         Leaf tasks by name, in the harness's order.
 
     Raises:
-        OptionError: A name matches nothing.
+        OptionError: A name matches nothing, or there is no such folder.
     """
     from lm_eval.tasks import TaskManager
+
+    if include_path is not None and not Path(include_path).is_dir():  # the harness says nothing
+        raise OptionError(f"--include_path {include_path} is no folder")
 
     from lm_eval_ja.plugin import with_tasks_path
 

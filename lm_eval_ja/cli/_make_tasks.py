@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files, or compare them.
 
     Raises:
-        OptionError: There is no such protocol, or the folder cannot be written to.
+        OptionError: There is no such protocol, or the folder cannot be read or written to.
         DataError: The protocol's file is not well-formed.
     """
     from lm_eval_ja.protocols import load_protocol, read_protocol
@@ -50,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
     protocol = read_protocol(path) if path.suffix == ".yaml" else load_protocol(args.protocol)
     folder = Path(args.output)
     wanted = task_files(protocol)
-    there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.yaml")}
+    try:
+        there = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.yaml")}
+    except (OSError, ValueError) as error:
+        raise OptionError(f"a .yaml in {folder} cannot be read ({error}): choose another -o") from error
     there = {name: text for name, text in there.items() if name in wanted or text.startswith(WRITTEN)}
     differing = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
     if args.check:

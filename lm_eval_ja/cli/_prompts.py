@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         OptionError: An option can't work, or a task doesn't generate text.
-        DataError: A dataset can't be had.
+        DataError: A dataset is unavailable.
     """
     from lm_eval_ja.models.recorded import load_tokenizer
 

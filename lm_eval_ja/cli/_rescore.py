@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from lm_eval_ja.cli._prepare import print_table
 from lm_eval_ja.errors import DataError
-from lm_eval_ja.protocols import load_protocol, protocol_names
+from lm_eval_ja.protocols import Leaf, load_protocol, protocol_names
 from lm_eval_ja.thoughts import SEPARATE, parse_thoughts
 
 if TYPE_CHECKING:
+    from lm_eval_ja.protocols import Protocol
     from lm_eval_ja.rescoring import DatasetRescore, Rescored, RescoredMean
 
 _DESCRIPTION = """\
@@ -114,11 +115,15 @@ def _show(rescored: "Rescored") -> None:
     if rescored.run.is_sample:
         print("sample data, not a benchmark")
     rows: list[Sequence[str]] = []
+    by_task = {dataset.rules.task: dataset for dataset in rescored.datasets}
+    nodes = {node.name: node for node in protocol.nodes()}
     for mean in rescored.means:
         indent = "  " * mean.depth
         rows.append((f"{indent}{mean.label}", "", *_mean(mean)))
         rows += [
-            _row(dataset, indent) for dataset in rescored.datasets if dataset.rules.category == mean.label
+            _row(by_task[leaf.task], leaf.label, indent)
+            for leaf in nodes[mean.name].children
+            if isinstance(leaf, Leaf) and not leaf.given and leaf.task in by_task
         ]
     if rescored.common is not None:
         common = rescored.common
@@ -128,21 +133,28 @@ def _show(rescored: "Rescored") -> None:
     outside = [dataset for dataset in rescored.datasets if dataset.rules.category is None]
     if outside:
         rows.append(("  in no average", "", "", "", "", ""))
-        rows += [_row(dataset, "  ") for dataset in outside]
+        rows += [_row(dataset, _name(dataset, protocol), "  ") for dataset in outside]
     print_table(("", "metric", "before", "after", "change", "because"), rows)
     for dataset in rescored.datasets:
         for name, score in list(dataset.scores.items())[1:]:
             how = f" ({dataset.signatures[name]})" if name in dataset.signatures else ""
-            print(f"  {dataset.rules.dataset}: {name} {score.value:.4f}{how}")
+            print(f"  {_name(dataset, protocol)}: {name} {score.value:.4f}{how}")
     for note in rescored.notes:
         print(f"- {note}")
 
 
-def _row(dataset: "DatasetRescore", indent: str) -> tuple[str, ...]:
+def _name(dataset: "DatasetRescore", protocol: "Protocol") -> str:
+    """The dataset, with its number of shots where the protocol asks it with several."""
+    own = dataset.rules
+    several = sum(rules.dataset == own.dataset for rules in protocol.tasks.values()) > 1
+    return f"{own.dataset}@{own.shots}shot" if several else own.dataset
+
+
+def _row(dataset: "DatasetRescore", label: str, indent: str) -> tuple[str, ...]:
     after = dataset.after.value
     change = "" if dataset.before is None else _signed(after - dataset.before)
     return (
-        f"{indent}  {dataset.rules.dataset}",
+        f"{indent}  {label}",
         dataset.rules.metrics[0],
         "-" if dataset.before is None else f"{dataset.before:.4f}",
         f"{after:.4f}",
@@ -159,7 +171,7 @@ def _because(dataset: "DatasetRescore") -> str:
         elif step.questions:
             reasons.append(f"{step.what}: {_signed(step.change)} ({step.questions} questions)")
     if not reasons and dataset.steps:
-        return f"same scores {', '.join(step.what for step in dataset.steps)}"
+        return f"{', '.join(step.what for step in dataset.steps)}: no change"
     return ", ".join(reasons)
 
 

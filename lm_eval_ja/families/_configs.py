@@ -80,7 +80,7 @@ def write_configs(
 
 
 def is_chat(model: Model) -> bool:
-    """Whether a chat can be had with a model: it has a template that works, and is not named a base model."""
+    """Whether a model can be asked as a chat: it has a template that works, and is not named a base model."""
     return model.template is not None and not model.template.error and not model.named_base
 
 

@@ -1,9 +1,10 @@
 """Rating open answers with an LLM judge, as MT-Bench does (single-answer grading).
 
 A library of its own: it knows nothing of the harness. ``load_prompts`` and ``build_messages`` make the
-requests, ``judge`` gets them answered by any OpenAI-compatible server and keeps every judgment in a
-``JudgmentStore``, ``plan`` says beforehand what that takes, and ``preflight`` whether the judge can be used
-at all. ``parse_rating`` is the rule that finds a rating in a reply.
+requests, ``judge`` gets them answered by any OpenAI-compatible server, or by Anthropic, and keeps every
+judgment in a ``JudgmentStore``, ``plan`` says beforehand what that takes, and ``preflight`` whether the judge
+can be used at all. ``lm_eval_ja.judge.batches`` gets the same judgments at half price, within a day.
+``parse_rating`` is the rule that finds a rating in a reply.
 """
 
 from lm_eval_ja.judge._config import JudgeConfig

@@ -1,6 +1,6 @@
 """Reading what a judge sends: one model for each protocol, through which every reply goes.
 
-Needs pydantic, which comes with the openai package; imported only where that is.
+Needs pydantic; imported only where the openai package is.
 """
 
 import json

@@ -215,7 +215,7 @@ class JudgmentStore:
         """The right to write.
 
         Raises:
-            JudgeError: It cannot be had, or writing failed.
+            JudgeError: It cannot be opened, or writing failed.
         """
         try:
             _make_folder(self.path.parent)

@@ -148,7 +148,7 @@ class Session:
         config = self.options.config(self.ranks)
         try:
             if self.options.judge_dry_run or self.options.judge_max_cost is not None:
-                refusal = self._refuse(plan(messages, config, store_path()))
+                refusal = self.refuse(plan(messages, config, store_path()))
                 if refusal:
                     return _unscored(asked, refusal)
             judged = self._ask(asked, config)
@@ -174,7 +174,7 @@ class Session:
             for index, (turn, request) in enumerate(asked)
         ]
 
-    def _refuse(self, plan: WorkPlan) -> str | None:
+    def refuse(self, plan: WorkPlan) -> str | None:
         """Say what judging would take, and whether that forbids it."""
         text = (
             f"{self.name}: {plan.judgments} judgments by {self.options.judge_model}: {plan.calls} calls, {plan.cached} "

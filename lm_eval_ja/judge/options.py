@@ -129,7 +129,7 @@ class JudgeOptions:
 
         Raises:
             OptionError: The user's file is wrong.
-            DataError: A named set can't be had.
+            DataError: A named set is unavailable.
         """
         if self.data == "sample" and self.judge_prompts == JudgeOptions.judge_prompts:
             return load_prompts(sample_path(PROMPT_SOURCES[self.judge_prompts]))

@@ -76,7 +76,7 @@ def comet_wmt22(
         The scores.
 
     Raises:
-        OptionError: COMET is missing or doesn't work, or the model can't be had; the message says what to do.
+        OptionError: COMET is missing or doesn't work, or the model cannot be loaded; the message says what to do.
     """
     items = [
         {"src": source, "mt": prediction, "ref": gold}

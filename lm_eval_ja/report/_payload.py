@@ -25,6 +25,7 @@ from lm_eval_ja.analysis import (
     SamplingError,
 )
 from lm_eval_ja.protocols import Score
+from lm_eval_ja.report._differences import asked, generation
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.report._status import by_status, statuses
 from lm_eval_ja.report._tables import TURNS, signature_digest
@@ -163,7 +164,13 @@ def _failures(run: Run, failures: Mapping[str, Failures]) -> Json:
     for name, own in failures.items():
         scope = scopes.setdefault(
             _scope(run.tasks[name]),
-            {"counts": {}, "score": own.score, "recovered": own.lenient, "form": own.compliance},
+            {
+                "counts": {},
+                "score": own.score,
+                "recovered": own.lenient,
+                "form": own.compliance,
+                "long": own.long_golds,
+            },
         )
         for outcome, count in own.counts.items():
             scope["counts"][_CODES[outcome]] = scope["counts"].get(_CODES[outcome], 0) + count
@@ -184,7 +191,8 @@ def _leaderboard(leaderboard: Leaderboard, runs: Sequence[Run], analysis: Analys
         "settings": dict(leaderboard.settings),
         "statuses": [list(each) for each in by_status(leaderboard).items()],
         "differences": [
-            {"setting": d.setting, "here": d.here, "there": d.there, "tasks": d.tasks}
+            {"setting": d.setting, "here": generation(d.here), "there": generation(d.there), "tasks": d.tasks}
+            | ({"asked": [*asked(d.here, d.there), *asked(d.there, d.here)]} if d.setting == "n" else {})
             for d in leaderboard.differences
         ],
         "rows": [_row(row, places[row.run.key], analysis) for row in leaderboard.rows],

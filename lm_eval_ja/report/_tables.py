@@ -23,6 +23,7 @@ from lm_eval_ja.analysis import (
 )
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.protocols import Missing, Score, find_rules, load_protocol
+from lm_eval_ja.report._differences import in_words
 from lm_eval_ja.report._grid import Field, Grid
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.report._status import status_note
@@ -261,11 +262,7 @@ def _sample(leaderboard: Leaderboard) -> str:
 
 
 def _differences(leaderboard: Leaderboard) -> list[str]:
-    return [
-        f"not comparable with the first table: {d.setting} is {d.here} instead of {d.there}"
-        + (f" (in {d.tasks} tasks)" if d.tasks > 1 else "")
-        for d in leaderboard.differences
-    ]
+    return [f"not comparable with table 1: {in_words(one)}" for one in leaderboard.differences]
 
 
 # ------------------------------------------------------------------------------------------- other formats
@@ -463,6 +460,7 @@ def _run_data(run: Run, analysis: Analysis) -> dict[str, Any]:
                 "score": own.score,
                 "recovered": own.lenient,
                 "form_kept": own.compliance,
+                "gold_answers_over_limit": own.long_golds,
             }
             for name, own in analysis.failures.get(run.key, {}).items()
         },

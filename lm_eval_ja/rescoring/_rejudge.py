@@ -4,19 +4,20 @@ Reads the harness's own result and sample files, needs no model, and writes new 
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm_eval_ja.errors import DataError
+from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.judge import (
     JudgeConfig,
     Judgment,
     Messages,
     judge,
 )
-from lm_eval_ja.judge.mtbench import Ask, Deferred, Session, make_record, question_values
+from lm_eval_ja.judge.mtbench import TURNS, Ask, Deferred, Session, make_record, question_values
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import find_conversation, load_protocol, parse_signature, protocol_names, signature
 from lm_eval_ja.rescoring._aggregate import mtbench_entry
@@ -31,6 +32,8 @@ from lm_eval_ja.results import (
     write_run,
 )
 from lm_eval_ja.thoughts import AUTO, parse_thoughts
+
+_TEXTS = 3  # the two answers, and the prompt between them
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
         except DataError as error:
             problems.append(str(error))
             continue
-        if _tasks(file):
+        if judged_tasks(file):
             runs[results.parent] = file
     if not runs:
         raise DataError(
@@ -81,7 +84,7 @@ def find_runs(path: Path) -> tuple[list[ResultsFile], list[str]]:
     return list(reversed(runs.values())), problems
 
 
-def _tasks(run: ResultsFile) -> list[str]:
+def judged_tasks(run: ResultsFile) -> list[str]:
     """The MT-Bench tasks of a run whose answers are saved."""
     return [
         name
@@ -115,7 +118,7 @@ def requests_of(
         noted.extend(items)
         raise Deferred
 
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         session = _session(run, task, options, note, discount)
         before = len(noted)
         _, reason = _judge_samples(session, _read_samples(run.samples(task)), (), "")
@@ -146,9 +149,11 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
         What was judged and written.
 
     Raises:
-        DataError: The run's files are damaged.
-        OptionError: The judge's prompts are the user's, and wrong.
+        DataError: The run's files are damaged, or the new ones could not be written.
+        OptionError: The judge's prompts are the user's, and wrong, or the folder cannot be written to.
     """
+    if not options.judge_dry_run:
+        _check_writable(run.path.parent)
     results: dict[str, Any] = {
         **run.raw,
         **{
@@ -157,12 +162,16 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
     }
     written: dict[str, list[dict[str, Any]]] = {}
     reasons: list[str] = []
-    for task in _tasks(run):
+    for task in judged_tasks(run):
         metadata = dict(run.metadata(task))
         protocol = load_protocol(str(metadata["protocol"]))
         samples = _read_samples(run.samples(task))
         session = _session(run, task, options, ask)
         category = metadata.get("category")
+        if not isinstance(category, str | None):
+            raise DataError(
+                f"{run.path}: the category of {task} is no name; copy the file again or run again"
+            )
         conversation = protocol.conversation
         categories = (category,) if category else tuple(conversation.temperatures if conversation else ())
         judged, reason = _judge_samples(
@@ -188,7 +197,27 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
             if node.name in results["group_subtasks"]:
                 put_group(results, node)
     samples_of: dict[str, Any] = {task: written.get(task, run.samples(task)) for task in run.ours}
-    return Rejudged(results, write_run(run.path.parent, stamp_after(run.stamp), results, samples_of))
+    try:
+        path = write_run(run.path.parent, stamp_after(run.stamp), results, samples_of)
+    except OSError as error:
+        raise DataError(
+            f"{run.path.parent} can't be written to ({error}): make room and run the same command again. All judgments "
+            "are saved, none is asked for again"
+        ) from error
+    return Rejudged(results, path)
+
+
+def _check_writable(folder: Path) -> None:
+    """Make sure that results can be written before any judgment is paid for."""
+    probe = folder / f".judge-{os.getpid()}.part"
+    try:
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise OptionError(
+            f"{folder} can't be written to ({error}): new results stand beside the old ones, so copy the folder to a "
+            "place that can"
+        ) from error
 
 
 def _replace_options(metadata: dict[str, Any], options: JudgeOptions) -> None:
@@ -234,15 +263,26 @@ def _read_samples(path: Path) -> list[dict[str, Any]]:
     samples = []
     for number, sample in read_lines(path):
         try:
-            if sample is None:
-                raise ValueError("no JSON")  # noqa: TRY301  # one way to report a line
-            (
-                sample["doc"]["turns"],
-                sample["doc"]["reference"],
-                sample["resps"][0],
-                sample["arguments"]["gen_args_0"],
+            whole = _is_whole(sample)
+        except (ValueError, LookupError, TypeError):
+            whole = False
+        if sample is None or not whole:
+            raise DataError(
+                f"{path}, line {number}: not a logged MT-Bench sample; run lm_eval again for this model"
             )
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise DataError(f"{path}, line {number}: not a logged MT-Bench sample ({error!r})") from error
         samples.append(sample)
     return samples
+
+
+def _is_whole(sample: Any) -> bool:
+    """Whether a line holds all that judging reads: question, both answers, the second prompt, and how they came."""
+    doc = sample["doc"]
+    ((answers, *_padding),) = sample["resps"]
+    return (
+        isinstance(doc["category"], str)
+        and isinstance(answers, list)
+        and len(answers) >= _TEXTS
+        and len(doc["turns"]) >= len(TURNS)
+        and all(isinstance(text, str) for text in (*answers, *doc["turns"], *doc["reference"]))
+        and isinstance(sample["arguments"]["gen_args_0"]["arg_1"]["chat"], bool)
+    )

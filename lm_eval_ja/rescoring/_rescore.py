@@ -140,7 +140,7 @@ def _own_protocol(run: Run) -> str:
     own = sorted({_protocol_of(task) for task in _originals(run)} - {""})
     if not own:
         raise DataError(
-            f"{run.files[0]} has no tasks with gold answers (MT-Bench is judged anew with `lm-eval-ja judge`)"
+            f"{run.files[0]} has no tasks with gold answers (`lm-eval-ja judge` judges MT-Bench again)"
         )
     if len(own) > 1:
         raise OptionError(

@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class DatasetRescore:
-    """A dataset scored anew.
+    """A dataset scored again.
 
     Attributes:
         source: The run's task that the answers are from.

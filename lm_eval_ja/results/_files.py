@@ -12,6 +12,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
+from lm_eval_ja._unicode import well_formed
 from lm_eval_ja.errors import DataError, OptionError
 
 RESULTS = re.compile(r"(?P<stem>.*)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.json")
@@ -197,7 +198,7 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
     draft = path.with_name(f"{path.name}.part")
     try:
         with draft.open("w", encoding="utf-8") as file:
-            file.writelines(lines)
+            file.writelines(map(well_formed, lines))  # samples may come from anywhere
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

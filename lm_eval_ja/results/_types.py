@@ -185,15 +185,15 @@ class TaskResult:
         return load_protocol(self.protocol).prefix if self.is_mtbench else self.task
 
     @property
-    def status(self) -> str:
-        """How sure it is that the questions are the reference's own; empty for conversations and the like."""
-        return data_status(self.task, self.signature)
-
-    @property
     def repeats(self) -> int:
         """Samples of every answer."""
         text = self.signature.get("repeats", "1")
         return int(text) if text.isdecimal() and text.isascii() else 1
+
+    @property
+    def status(self) -> str:
+        """How sure it is that the questions are the reference's own; empty for conversations and the like."""
+        return data_status(self.task, self.signature)
 
     @property
     def is_sample(self) -> bool:

@@ -68,10 +68,10 @@ class JasterOptions:
         max_samples: Questions per dataset, from the first; None is the protocol's number, -1 all.
         split: Split that is evaluated, ``test`` or ``dev``; None is the protocol's (neo: test, llm-jp-eval: dev).
         data: ``real``, or ``sample`` for the few made-up questions that ship with the package.
+        repeats: Samples of every answer; None is the task file's own, usually 1.
         own_data: Folder of files that llm-jp-eval itself has converted, read in place of our conversion;
             None is that of the environment.
         skip_missing: Leave out the tasks whose data cannot be had (`lm_eval_ja.plugin` does it).
-        repeats: Samples of every answer; None is the task file's own, usually 1.
     """
 
     prompt_style: str | None = None
@@ -81,9 +81,9 @@ class JasterOptions:
     max_samples: int | None = None
     split: str | None = None
     data: Data = "real"
+    repeats: int | None = None
     own_data: str | None = None
     skip_missing: bool = False
-    repeats: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -92,12 +92,12 @@ class JasterOptions:
             OptionError: A value that cannot work, with those that can.
         """
         check_data(self.data)
+        if self.repeats is not None:
+            check_repeats(self.repeats)
         if self.own_data is not None and not (isinstance(self.own_data, str) and self.own_data):
             raise OptionError(f"{OWN_DATA_OPTION} is {shown(self.own_data)}; it must be the path of a folder")
         if not isinstance(self.skip_missing, bool):
             raise OptionError(f"skip_missing is {shown(self.skip_missing)}; it may be true or false")
-        if self.repeats is not None:
-            check_repeats(self.repeats)
         if self.split is not None and self.split not in _EVAL_SPLITS:
             raise OptionError(
                 f"split is {shown(self.split)}; it may be {' or '.join(map(repr, _EVAL_SPLITS))}"

@@ -79,7 +79,7 @@ def export_tuning(
 
     Raises:
         OptionError: Unknown protocol, dataset, split, form or container, or the folder can't be written.
-        DataError: Nothing of what was asked for can be had.
+        DataError: Nothing of what was asked for is available.
     """
     known = {rules.dataset: rules for rules in sorted_rules(load_protocol(protocol))}
     wanted = [known[name] for name in _names("dataset", datasets or tuple(known), tuple(known))]

@@ -226,6 +226,4 @@ def _check(target: Path, *, force: bool) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         ours = False
     if not ours:
-        raise OptionError(
-            f"{target} holds something else than an export of tuning data: --force won't replace that"
-        )
+        raise OptionError(f"{target} does not hold an export of tuning data: --force won't replace it")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,39 @@ from typing import Any
 import pytest
 
 from tests.conftest import _mirror_path
-from tests.e2e.conftest import command, evaluate, lm_eval, lm_eval_ja, sample_answers, tiny_model  # noqa: F401  # fixtures
+from tests.e2e.conftest import command, environment, evaluate, lm_eval, lm_eval_ja, sample_answers, tiny_model  # noqa: F401  # fixtures
 
 TINY = "tiny"
 """Name under which the server serves the model."""
 
 VLLM_CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}  # GiB: plenty for a tiny model
 START_TIMEOUT = 400  # seconds; about 30 on an idle machine with two cores
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all runs in this process, so that lm_eval's own tasks are read once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def lm_eval_here(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The command ``lm_eval`` in this process: many runs in the time in which one imports torch."""
+    for name in os.environ:
+        if name.startswith(("LM_EVAL_JA_", "OPENAI_")):
+            monkeypatch.delenv(name)
+    own = {"LM_EVAL_JA_CACHE": str(shared_cache), "LM_EVAL_JA_INDEX_CACHE": "1"}
+    for name, value in environment(tmp_path, own).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*args: str) -> None:
+        from lm_eval._cli.harness import HarnessCLI
+
+        monkeypatch.setattr(sys, "argv", ["lm_eval", *args])
+        cli = HarnessCLI()
+        cli.execute(cli.parse_args())
+
+    return run
 
 
 @pytest.fixture(scope="session")

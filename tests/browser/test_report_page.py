@@ -5,7 +5,8 @@ import small_runs as s
 
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.report import write_html
-from lm_eval_ja.results import read_runs
+from lm_eval_ja.results import RunSet, read_runs
+from tests.made_up_runs import jaster_task, run
 
 FIGURES = ("radar-1", "radar-2", "scatter", "runtime", "bars", "outcomes")
 
@@ -75,7 +76,9 @@ def test_intervals_and_ranks_are_shown(page, report):
 def test_what_is_not_comparable_stands_apart(page, report):
     page.open(report)
     assert len(page.all(".leaderboard")) == 2
-    assert "judge: judge-b instead of judge-a" in page.text(".leaderboard:nth-child(2) .differs")
+    assert "judge: here judge-b; in the first table judge-a" in page.text(
+        ".leaderboard:nth-child(2) .differs"
+    )
     assert page.text(".leaderboard:nth-child(2) td.rank .value") == "1"  # ranked among themselves
     page.click(".leaderboard:nth-child(2) button[aria-pressed]")
     assert len(page.all("#selection .pick")) == 2
@@ -285,6 +288,22 @@ def test_nothing_sticks_out(page, report, width):
         assert page.js(
             f"return document.querySelector('#{figure}').scrollWidth <= document.querySelector('#{figure}').clientWidth"
         )
+
+
+def test_a_table_with_many_missing_scores_scrolls_alone(page, tmp_path):
+    """What stands for screen readers in its cells must not widen the page."""
+    tasks = [
+        jaster_task(dataset, [1.0, 0.0], task=f"nejumi4_{dataset}_{shots}shot", protocol="nejumi4")
+        for dataset in ("jnli", "jamp", "mawps", "niilc")
+        for shots in (0, 2)
+    ]
+    made_up = run("m", tasks)
+    path = tmp_path / "report.html"
+    write_html(analyse_runs(RunSet((made_up,)), resamples=50), path)
+    page.size(1000)
+    page.open(path)
+    assert page.js("return [...document.querySelectorAll('.scroll')].some((e) => e.scrollWidth > 1500)")
+    assert page.js("return document.documentElement.scrollWidth") <= 1000
 
 
 def test_turning_the_phone_redraws(page, report):

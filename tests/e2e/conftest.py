@@ -117,32 +117,6 @@ def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all runs in this process, so that lm_eval's own tasks are read once."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def lm_eval_here(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """The command ``lm_eval`` in this process: many runs in the time in which one imports torch."""
-    for name in os.environ:
-        if name.startswith(("LM_EVAL_JA_", "OPENAI_")):
-            monkeypatch.delenv(name)
-    own = {"LM_EVAL_JA_CACHE": str(shared_cache), "LM_EVAL_JA_INDEX_CACHE": "1"}
-    for name, value in environment(tmp_path, own).items():
-        monkeypatch.setenv(name, value)
-
-    def run(*args: str) -> None:
-        from lm_eval._cli.harness import HarnessCLI
-
-        monkeypatch.setattr(sys, "argv", ["lm_eval", *args])
-        cli = HarnessCLI()
-        cli.execute(cli.parse_args())
-
-    return run
-
-
-@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Directory of a real (tiny, random) Hugging Face model."""
     if find_spec("torch") is None or find_spec("transformers") is None:

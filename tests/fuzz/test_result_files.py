@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,11 @@ import pytest
 
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.errors import LmEvalJaError
-from lm_eval_ja.rescoring import find_runs, rescore
+from lm_eval_ja.judge.options import JudgeOptions
+from lm_eval_ja.rescoring import find_runs, rejudge, rescore
 from lm_eval_ja.results import read_runs
+from tests.judge_server import JudgeServer, set_environment
+from tests.saved_answers import save_answers
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 import small_runs as s  # a helper, found through the line above
@@ -135,6 +139,33 @@ def test_damaged_bytes(tmp_path):
             data[rng.randrange(len(data))] = rng.randrange(256)
         path.write_bytes(bytes(data[: rng.choice((len(data), rng.randrange(len(data))))]))
         check(tmp_path)
+
+
+def test_edited_answers_judged_again(tmp_path, monkeypatch):
+    """`lm-eval-ja judge`: a clear error before any call for what is no run with answers, and else new results."""
+    set_environment(monkeypatch)
+    monkeypatch.setenv("LM_EVAL_JA_CACHE", str(tmp_path / "cache"))
+    save_answers(tmp_path / "whole")
+    with JudgeServer() as server:
+        options = JudgeOptions(judge_base_url=server.url, data="sample")
+        for number in rounds():
+            rng = random.Random(number)
+            run = shutil.copytree(tmp_path / "whole", tmp_path / "edited")
+            path = rng.choice(sorted(run.iterdir()))
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+            place = rng.randrange(len(lines))
+            lines[place] = edited(lines[place], rng)
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            path.write_text(text, encoding="utf-8")
+            calls = len(server.calls)
+            try:
+                for found in find_runs(run)[0]:
+                    rejudge(found, options)
+            except LmEvalJaError:
+                assert len(server.calls) == calls
+            except Exception as error:
+                raise AssertionError(f"seed {number}: {text[:2000]}") from error
+            shutil.rmtree(run)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")

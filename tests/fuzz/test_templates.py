@@ -72,7 +72,6 @@ def check_style(prompt, few_shot, instruction, shots, question) -> None:
         explains(error)
         return
     if prompt is not None:
-        assert "{input}" in prompt
         prompt.encode()
     if few_shot is not None:
         few_shot.encode()
@@ -234,7 +233,7 @@ def test_a_preset_means_what_its_templates_mean(tmp_path: Path) -> None:
     @given(USABLE.map("".join), st.none() | st.just("{output}<{input}>"), st.booleans(), SHOTS, TEXTS)
     def check(prompt: str, few_shot: str | None, markup: bool, shots: list[Shot], question: str) -> None:
         raw = {"prompt": prompt, "few_shot": few_shot, "chat_markup": markup}
-        path.write_bytes(yaml.safe_dump(raw, allow_unicode=True).encode("utf-8", "surrogatepass"))
+        path.write_bytes(yaml.safe_dump(raw).encode())
         with contextlib.suppress(OptionError):
             text = make_style("alpaca", prompt, few_shot).text("I", shots, question)
             preset = load_preset(str(path))

@@ -30,7 +30,6 @@ CALLED = {"pyyaml": "yaml", "unbabel-comet": "comet"}
 BROUGHT = {
     "torch": "lm_eval[hf]",
     "transformers": "lm_eval[hf]",
-    "pydantic": "openai",
     "math_verify": "lm_eval[math]",
 }
 """Import names that come with an extra of another package."""

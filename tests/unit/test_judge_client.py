@@ -362,7 +362,7 @@ def test_a_key_is_stored_in_no_form_and_from_no_field(form, secret, store, monke
 
 @given(
     st.text(max_size=50)
-    | st.lists(st.sampled_from([KEY[:9], KEY, "\\", "%", "&#", "u00", "25"])).map("".join)
+    | st.lists(st.sampled_from([KEY[:8], KEY[4:11], KEY, "\\", "%", "&#", "u00", "25"])).map("".join)
 )
 def test_text_without_a_key_is_left_alone_and_a_key_is_found_in_any(text):
     with pytest.MonkeyPatch.context() as patch:
@@ -373,12 +373,42 @@ def test_text_without_a_key_is_left_alone_and_a_key_is_found_in_any(text):
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("piece", ["\\", "%25", "&amp;", "s", KEY[:-1], "\\u0073", "&#0", "c2st"])
+@pytest.mark.parametrize(
+    "piece", ["\\", "%25", "&amp;", "s", KEY[:-1], KEY[8:12], KEY[:7], "\\u0073", "&#0", "c2st"]
+)
 def test_a_megabyte_of_anything_is_searched_for_keys_in_linear_time(piece):
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch)
         text = piece * (1_000_000 // len(piece))
-        assert scrub(text, JudgeConfig()) == text
+        assert scrub(text, JudgeConfig()) == text.replace(KEY[:-1], "<OPENAI_API_KEY>")
+
+
+PARTS = [KEY[first:last] for first in range(len(KEY)) for last in range(first + 8, len(KEY) + 1) if last > 8]
+
+
+def test_no_part_of_a_key_is_kept(monkeypatch):
+    """Eight characters or more of it, wherever they stand; several of them, cut by marks, or run into other text."""
+    set_environment(monkeypatch)
+    config = JudgeConfig()
+    for part in PARTS:
+        assert scrub(f"({part}) [[5]]", config) == "(<OPENAI_API_KEY>) [[5]]", part
+    assert scrub(f"{KEY[:12]}…{KEY[-9:]}", config) == "<OPENAI_API_KEY>…<OPENAI_API_KEY>"
+    assert scrub(KEY[:20] + KEY[10:], config) == "<OPENAI_API_KEY>"
+
+
+@pytest.mark.parametrize(
+    "text", [f"{KEY[:8]}***{KEY[-4:]}", f"{KEY[:5]}…{KEY[-7:]}", "sk-proj-", KEY[9:16].lower()]
+)
+def test_what_tells_nobody_a_key_is_kept(text, monkeypatch):
+    """OpenAI's masked form, for instance, says which key is wrong."""
+    set_environment(monkeypatch)
+    assert scrub(text, JudgeConfig()) == text
+
+
+def test_words_that_stand_in_a_key_are_kept(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "internal-gateway-key-2b7")
+    assert scrub("The internal gateway: internal-gateway-key", JudgeConfig()).endswith("internal-gateway-key")
+    assert scrub("y-key-2b7!", JudgeConfig()) == "<OPENAI_API_KEY>!"
 
 
 def test_values_too_short_for_a_secret_are_left_alone(store, monkeypatch):

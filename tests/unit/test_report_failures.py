@@ -234,3 +234,11 @@ def test_a_number_read_for_a_correlation_is_neither_right_nor_wrong(tmp_path):
         s.question("jsts-test-1", "1.0", 1.0, gold="1.0"),
     ]
     assert classes(tmp_path, s.task("jsts", "pearson", lines)) == ["unscored", "unscored"]
+
+
+def test_gold_answers_over_the_limit_are_counted(tmp_path):
+    lines = [s.question(f"q-{number}", "x", 0.0, gold="東" * number) for number in (2, 3, 4, 5)]
+    s.write_run(tmp_path, [s.task("niilc", "char_f1", lines, limit=3)])
+    (run,) = read_runs([tmp_path]).runs
+    assert analyse(run)["nejumi_jaster_niilc"].long_golds is None, "nobody counted tokens"
+    assert analyse(run, lambda texts: [*map(len, texts)])["nejumi_jaster_niilc"].long_golds == 2

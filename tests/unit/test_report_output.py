@@ -46,7 +46,7 @@ def test_terminal(two, capsys):
     assert first.index("lab/a") < first.index("lab/b")
     assert "lab/c" not in first
     assert (
-        "not comparable with the first table: n is 10of100 instead of 100 (in 16 tasks)" in first
+        "not comparable with table 1: this table has only 10 per dataset; table 1 has all questions" in first
     )  # above its table
     assert "lab/c" in second
     assert re.search(r"lab/a +1 \(1–[12]\) +0\.6\d{3} \(0\.\d{4}–0\.\d{4}\)", out)

@@ -239,7 +239,7 @@ def test_force_replaces_nothing_but_an_export(tmp_path):
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "manifest.json").write_text('{"format": "npm"}', encoding="utf-8")
-    with pytest.raises(OptionError, match="holds something else"):
+    with pytest.raises(OptionError, match="does not hold an export"):
         export_tuning(folder, datasets=["niilc"], data="sample", force=True)
     assert sorted(tree(folder)) == ["manifest.json"]
     file = tmp_path / "file"

@@ -10,6 +10,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -53,7 +54,8 @@ def make_bundle(file: Path, urls: Iterable[str], settings: Settings, catalog: Ca
             f"Cannot write the bundle {file}: {error}. Choose a writable place with enough room."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no such place
+            draft.unlink(missing_ok=True)
     return file
 
 

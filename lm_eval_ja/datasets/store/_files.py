@@ -1,5 +1,6 @@
 """Writing into the cache so that other processes never see half a file."""
 
+import errno
 import logging
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("lm_eval_ja.datasets")
 
 _PATIENCE_S = 2.0
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+"""What file systems without locks answer."""
+
 _CHUNK = 1 << 20
 
 
@@ -59,8 +63,13 @@ def locked(name: str, settings: Settings, *, doing: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=_PATIENCE_S)
-        except (Timeout, NotImplementedError) as error:
-            refusal = str(error) if isinstance(error, NotImplementedError) else _refusal(path)
+        except (OSError, NotImplementedError) as error:  # a Timeout is an OSError
+            if isinstance(error, Timeout):
+                refusal = _refusal(path)
+            elif isinstance(error, NotImplementedError) or error.errno in _NO_LOCKS:
+                refusal = str(error)
+            else:
+                raise
             if refusal:
                 raise DataError(
                     f"The file system of the cache folder {settings.cache} gives no lock ({refusal}). "

@@ -85,11 +85,13 @@ class Settings:
             folder: Its path.
 
         Raises:
-            OptionError: There is no such folder.
+            OptionError: There is no such folder, or it may not be read.
         """
         path = _folder(name, folder)
         if not path.is_dir():
             raise _unusable(name, folder, "no such folder")
+        if not os.access(path, os.R_OK | os.X_OK):  # or what is in it would silently not count
+            raise _unusable(name, folder, "it may not be read")
         return replace(self, own_data=path)
 
     @property

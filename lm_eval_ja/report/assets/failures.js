@@ -36,6 +36,7 @@ function outcomesOf(run) {
     score: average ? scored(rowOf(run), average) : null,
     recovered: average ? runs[run].recovered[average] ?? null : null,
     form: forms.length ? mean(forms) : null,
+    long: names.some((name) => own[name].long !== null) ? names.reduce((sum, name) => sum + (own[name].long ?? 0), 0) : null,
   };
 }
 
@@ -96,19 +97,22 @@ function failureTable(found, codes) {
   const scale = state.scope ? columnOf(leaderboard(), state.scope).scale : 1;
   const withForm = found.some(([, own]) => own.form !== null);
   const withRecovered = found.some(([, own]) => own.recovered !== null);
+  const withLong = found.some(([, own]) => own.long !== null);
+  const long = (own) => (own.long === null ? "–" : String(own.long));
   const gain = (own) => (own.recovered !== null && own.score !== null ? own.recovered - own.score : null);
   const gainText = (own) => (gain(own) === null ? "–" : `+${gain(own).toFixed(4)}`);
   const head = [t("model"), t("score"), ...(withRecovered ? [t("recovered"), t("gain")] : []), ...(withForm ? [t("form")] : [])];
   const data = () => ({
     title: t("failures"),
-    head: [...head, ...codes.map((code) => t(outcomeNames[code]))],
-    rows: found.map(([run, own]) => [runs[run].key, number(own.score, scale), ...(withRecovered ? [number(own.recovered), gainText(own)] : []), ...(withForm ? [percent(own.form)] : []), ...codes.map((code) => String(own.counts[code] ?? 0))]),
+    head: [...head, ...codes.map((code) => t(outcomeNames[code])), ...(withLong ? [t("longGolds")] : [])],
+    rows: found.map(([run, own]) => [runs[run].key, number(own.score, scale), ...(withRecovered ? [number(own.recovered), gainText(own)] : []), ...(withForm ? [percent(own.form)] : []), ...codes.map((code) => String(own.counts[code] ?? 0)), ...(withLong ? [long(own)] : [])]),
   });
   const table = el("table", { class: "plain failures" },
     el("caption", { class: "hidden" }, t("failures")),
     el("thead", null, el("tr", null,
       ...head.map((text, at) => el("th", { scope: "col", class: at ? "num" : null, title: text === t("form") ? t("formTitle") : null }, text)),
-      ...codes.map((code) => el("th", { scope: "col", class: "num" }, el("span", { class: "dot", vars: { "--own": outcomeColour(code) } }), `${ICONS[code]} ${t(outcomeNames[code])}`)))),
+      ...codes.map((code) => el("th", { scope: "col", class: "num" }, el("span", { class: "dot", vars: { "--own": outcomeColour(code) } }), `${ICONS[code]} ${t(outcomeNames[code])}`)),
+      withLong ? el("th", { scope: "col", class: "num", title: t("longGoldsTitle") }, t("longGolds")) : null)),
     el("tbody", null, ...found.map(([run, own]) => el("tr", null,
       el("th", { scope: "row", class: "model" }, modelName(runs[run])),
       el("td", { class: "num" }, number(own.score, scale)),
@@ -117,7 +121,8 @@ function failureTable(found, codes) {
       withForm ? el("td", { class: "num" }, percent(own.form)) : null,
       ...codes.map((code) => el("td", { class: "num" }, own.counts[code]
         ? el("button", { type: "button", class: "link", "aria-label": t("showAnswers", { n: own.counts[code], outcome: t(outcomeNames[code]), model: label(runs[run].key) }), on: { click: () => showAnswers(run, code) } }, String(own.counts[code]))
-        : "0"))))));
+        : "0")),
+      withLong ? el("td", { class: "num" }, long(own)) : null))));
   return [el("div", { class: "table-head" }, tableTools(data)), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("tableOf", { title: t("failures") }) }, table)];
 }
 

@@ -184,12 +184,24 @@ function dataLine(own) {
   return told.length ? el("p", { class: "data-status muted", title: t("dataStatusTitle") }, t("dataStatus", { what: told.join("; ") })) : null;
 }
 
+/** A difference in plain words, as report/_differences.py says it in the terminal. */
+function inWords(one) {
+  if (one.setting === "data") return t("differsData");
+  if (one.asked) {
+    const [kind, number, other, others] = one.asked;
+    return t("differsAsked", { here: t(`asked_${kind}`, { n: number }), there: t(`asked_${other}`, { n: others }) });
+  }
+  const value = (text) => (text === "–" ? t("settingNone") : text ? label(text, 120) : t("settingProtocols"));
+  const name = `setting_${one.setting}`;
+  return t(one.tasks > 1 ? "differsIn" : "differs", {
+    setting: name in STRINGS.en ? t(name) : one.setting, here: value(one.here), there: value(one.there), tasks: one.tasks,
+  });
+}
+
 function differences(own) {
   return el("div", { class: "differs" },
     el("strong", null, t("incomparable")),
-    el("ul", null, ...own.differences.map((one) => el("li", null, t(one.tasks > 1 ? "differsIn" : "differs", {
-      setting: one.setting, here: label(one.here, 120), there: label(one.there, 120), tasks: one.tasks,
-    })))));
+    el("ul", null, ...own.differences.map((one) => el("li", null, inWords(one)))));
 }
 
 /** The ranking as a table to take away. CSV gets the numbers as they are. */

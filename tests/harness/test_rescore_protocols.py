@@ -109,6 +109,19 @@ def test_what_was_asked_otherwise_is_said_of_every_kind(every):
     assert shown == "", "1.4.1 asks these datasets as 1.3.0 does"
 
 
+def test_the_table_names_the_number_of_shots_below_the_dataset(every, monkeypatch, capsys):
+    from lm_eval_ja.cli import _rescore
+
+    monkeypatch.setenv("COLUMNS", "200")
+    _rescore._show(rescore(answered_by(every, "nejumi4"), "nejumi4"))
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    at = shown.index(next(line for line in shown if line[0] == "jnli"))
+    assert [line[0] for line in shown[at : at + 3]] == ["jnli", "jnli@0shot", "jnli@2shot"]
+    assert any(line[:2] == ["jnli@2shot:", "in_form"] for line in shown)
+    _rescore._show(rescore(answered_by(every, "neo"), "neo"))
+    assert "@" not in capsys.readouterr().out
+
+
 def test_answers_count_for_their_own_number_of_shots_where_a_protocol_asks_for_several(every):
     rescored = rescore(answered_by(every, "neo"), "nejumi4")
     assert {own.rules.shots for own in rescored.datasets} == {0}
