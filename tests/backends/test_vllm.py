@@ -108,6 +108,23 @@ def test_mtbench_with_the_chat_template_tensor_parallel(in_process):
     assert "style:chat_template" in run.results()["configs"]["nejumi_mtbench"]["metadata"]["signature"]
 
 
+def test_several_samples_are_drawn_and_thoughts_are_not_stopped(in_process, metadata):
+    options = {**metadata, "repeats": 3, "thoughts": "separate", "token_budget": "+8"}
+    run = in_process(
+        *("--tasks", "nejumi_jaster_jnli", "--limit", "4", "--gen_kwargs", "temperature=1.0"),
+        *("--metadata", json.dumps(options)),
+    )
+    samples = run.samples("nejumi_jaster_jnli")
+    answers = [sample["resps"][0] for sample in samples]
+    assert [len(own) for own in answers] == [3] * 4
+    assert any(len(set(own)) > 1 for own in answers), "every sample is drawn by itself"
+    assert all(sample["arguments"]["gen_args_0"]["arg_1"]["until"] == [] for sample in samples)
+    signature = run.results()["configs"]["nejumi_jaster_jnli"]["metadata"]["signature"]
+    assert "repeats:3" in signature
+    assert "thoughts:separated" in signature
+    assert "exact_match_pass@2,none" in run.results()["results"]["nejumi_jaster_jnli"]
+
+
 @pytest.mark.parametrize(
     ("model", "path", "settings", "chat"),
     [
