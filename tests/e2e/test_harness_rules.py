@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
+from lm_eval_ja.cli import main
 from lm_eval_ja.plugin import TASKS_PATH
-from tests.judge_server import JudgeServer
+from tests.judge_server import JudgeServer, rate
 
 NO_JUDGE = {"judge_model": "none"}
 
@@ -79,6 +81,28 @@ def test_a_store_that_is_none_loses_no_answer(evaluate, tmp_path, monkeypatch):
     record = json.loads(results["samples"]["nejumi_mtbench"][0]["filtered_resps"][0])
     assert record["answers"] == ["答え", "答え"]
     assert "judgments.jsonl" in record["judgments"][0]["reason"]
+
+
+def test_answers_are_saved_before_the_first_call_and_those_of_fifty_runs_stay(
+    evaluate, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
+    answers = tmp_path / "cache" / "answers"
+    for number in range(60):
+        (answers / f"old-{number}").mkdir(parents=True)
+        os.utime(answers / f"old-{number}", (1e9 + number, 1e9 + number))
+    seen = []
+
+    def script(call):
+        seen.append(sum(path.stat().st_size > 0 for path in answers.glob("*/samples_*.jsonl")))
+        return rate(call)
+
+    with JudgeServer(script) as server:
+        evaluate("nejumi_mtbench", {"judge_base_url": server.url, "judge_preflight": False})
+        (saved,) = answers.glob("nejumi_mtbench-*")
+        assert main(["judge", str(saved), "--judge_base_url", server.url, "--no-judge_preflight"]) == 0
+    assert seen == [1] * 16, "the command reads them there, and had nothing left to ask"
+    assert {path.name for path in answers.glob("old-*")} == {f"old-{number}" for number in range(11, 60)}
 
 
 def test_tensor_parallel_processes_ask_for_no_judgment_twice(evaluate, monkeypatch, tmp_path):

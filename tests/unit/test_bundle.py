@@ -129,6 +129,20 @@ def test_what_a_killed_unpacking_left_is_removed(bundle: Path, target: Settings)
     assert left_in(target) == sorted(BODIES)
 
 
+def test_a_cache_that_takes_only_some_files_holds_them_whole(bundle: Path, target: Settings) -> None:
+    """All or none goes for what is wrong with the bundle. Here it is the cache: what came in before it is whole."""
+    obstacle = target.cache / "raw" / A / "folder"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(DataError, match="LM_EVAL_JA_CACHE"):
+        unpack_bundle(bundle, settings=target, catalog=CATALOG)
+    assert left_in(target) == [B]
+    assert (target.cache / "raw" / B).read_bytes() == BODIES[B]
+    obstacle.rmdir()
+    obstacle.parent.rmdir()
+    assert len(unpack_bundle(bundle, settings=target, catalog=CATALOG)) == 2
+    assert left_in(target) == sorted(BODIES)
+
+
 Member = tuple[tarfile.TarInfo, bytes]
 
 

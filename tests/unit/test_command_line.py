@@ -9,7 +9,7 @@ import pytest
 
 import lm_eval_ja.cli
 from lm_eval_ja.cli import main
-from tests.judge_server import JudgeServer, set_environment
+from tests.judge_server import JudgeServer, rate, say, set_environment
 from tests.saved_answers import save_answers
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
@@ -104,6 +104,14 @@ def test_one_run_that_cannot_be_judged_is_named_and_left_out(tmp_path, capsys, e
     shown = capsys.readouterr().out
     assert f"nothing written: {samples}, line 1: not a logged MT-Bench sample" in shown
     assert f"written: {tmp_path / 'out' / 'good'}" in shown
+
+
+def test_a_turn_without_a_rating_shows_in_the_exit_status(tmp_path, monkeypatch, environment):
+    save_answers(tmp_path / "out")
+    with JudgeServer(lambda call: say("no rating") if call.number <= 3 else rate(call)) as server:
+        command = ["judge", str(tmp_path / "out"), "--judge_base_url", server.url, "--no-judge_preflight"]
+        assert main([*command, "--judge_concurrency", "1"]) == 1
+        assert main(command) == 0
 
 
 @pytest.mark.parametrize("include_path", ["missing", "own.yaml"])

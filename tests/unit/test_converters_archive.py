@@ -137,6 +137,22 @@ def test_a_member_that_points_outside_is_refused(kind: str, name: str, tmp_path:
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["archive"]
 
 
+@every_packed_kind
+def test_reading_writes_nothing_and_opens_no_archive_inside(kind: str, tmp_path: Path) -> None:
+    inner = make("zip", tmp_path, {"evil.txt": "evil"}).read_bytes()
+    path = make(kind, tmp_path, {"inner.zip": "placeholder"})
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inner.zip", inner)
+    else:
+        with tarfile.open(path, {"tar": "w", "tar.gz": "w:gz"}[kind]) as archive:
+            info = tarfile.TarInfo("inner.zip")
+            info.size = len(inner)
+            archive.addfile(info, io.BytesIO(inner))
+    assert read_all(path) == {"inner.zip": inner}
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["archive"]
+
+
 def test_links_in_a_tar_do_not_exist(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")

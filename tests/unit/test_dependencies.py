@@ -161,3 +161,47 @@ def test_what_is_optional_is_imported_where_it_is_used_only(
 ) -> None:
     assert rooms(names) == set(re.findall(r"`(\w+)`", documented()[extra][requirement]))
     assert [path for name in names for path, at_once in importers()[name].items() if at_once] == []
+
+
+# ------------------------------------------------------------------------------------------- what it never does
+
+FORBIDDEN = {
+    *("eval", "exec", "compile", "__import__", "yaml.load", "yaml.unsafe_load", "yaml.full_load"),
+    *("os.system", "os.popen", "subprocess.getoutput", "ssl._create_unverified_context"),
+}
+
+
+def dangers(node: ast.AST) -> Iterator[str]:
+    """What docs/dependencies.md says that the package has none of."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+        yield from {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"} & set(names)
+    if isinstance(node, ast.Attribute) and node.attr in {"CERT_NONE", "extractall", "extract"}:
+        yield node.attr
+    if isinstance(node, ast.Call):
+        if (name := ast.unparse(node.func)) in FORBIDDEN:
+            yield name
+        for keyword in node.keywords:
+            if (keyword.arg, ast.unparse(keyword.value)) in {("shell", "True"), ("verify", "False")}:
+                yield f"{keyword.arg}={ast.unparse(keyword.value)}"
+
+
+DANGEROUS = """
+import pickle
+from marshal import loads
+eval(x)
+yaml.load(x)
+requests.get(x, verify=False)
+subprocess.run(x, shell=True)
+tar.extractall()
+context.verify_mode = ssl.CERT_NONE
+"""
+
+
+def test_dangers_are_seen() -> None:
+    assert len([name for node in ast.walk(ast.parse(DANGEROUS)) for name in dangers(node)]) == 8
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_of_the_package_does_what_is_dangerous(path: Path) -> None:
+    assert [name for node in ast.walk(tree(path)) for name in dangers(node)] == []

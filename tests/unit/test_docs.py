@@ -19,8 +19,11 @@ import pytest
 import lm_eval_ja
 from lm_eval_ja.cli import build_parser
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES, MTBENCH_REVISIONS, available, packaged
+from lm_eval_ja.datasets.store import _archive, _download, _fetch
+from lm_eval_ja.judge import JudgeConfig, _secrets, _transport, batches
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.protocols import DatasetRules, find_conversation, load_protocol, protocol_names
+from lm_eval_ja.tasks import mtbench
 from lm_eval_ja.tasks.options import AnswerOptions, JasterOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -335,6 +338,35 @@ def test_the_tables_of_datasets_hold_nothing_else() -> None:
 
 def test_the_categories_of_mtbench_are_named() -> None:
     assert [name for name in MTBENCH_CATEGORIES if name not in text_of(ROOT / "docs" / "mtbench.md")] == []
+
+
+# ------------------------------------------------------------------------------------------------------ limits
+
+WORDS = {2: "twice", 8: "eight"}
+JUDGE = JudgeConfig()
+LIMITS = [
+    ("faults.md", f"the files under way, at most {WORDS[_fetch._PARALLEL_DOWNLOADS]};"),
+    ("faults.md", f"read to {_transport.MOST_BYTES / 2**20:g} MiB and to the time limit"),
+    ("faults.md", f"up to {batches._SETTLING:g} seconds"),
+    ("mtbench.md", f"larger than {_transport.MOST_BYTES / 2**20:g} MiB"),
+    ("mtbench.md", f"not complete within {JUDGE.timeout:g} seconds"),
+    ("mtbench.md", f"is asked for again, {WORDS[JUDGE.rating_retries]};"),
+    ("mtbench.md", f"Temperature {JUDGE.temperature:g}, at most {JUDGE.max_tokens:,} tokens."),
+    ("mtbench.md", f"{WORDS[_secrets._SECRET_LENGTH]} characters or more in a row"),
+    ("dependencies.md", f"A download ends after {_download._MAX_BYTES / 2**30:g} GiB"),
+    ("dependencies.md", f"more than {_archive.MAX_MEMBER_BYTES / 2**20:g} MiB a member,"),
+    (
+        "dependencies.md",
+        f"{_archive.MAX_TOTAL_BYTES / 2**30:g} GiB in all or {_archive.MAX_MEMBERS:,} members",
+    ),
+    ("offline.md", f"the last {mtbench._KEPT_ANSWERS} runs"),
+    ("faults.md", f"the last {mtbench._KEPT_ANSWERS} runs"),
+]
+
+
+@pytest.mark.parametrize(("page", "limit"), LIMITS)
+def test_limits_are_those_of_the_package(page: str, limit: str) -> None:
+    assert limit in re.sub(r"\s+", " ", text_of(ROOT / "docs" / page))
 
 
 # ------------------------------------------------------------------------------------------------------ credit

@@ -1,5 +1,6 @@
 """Every way a judge can fail, against a real server on 127.0.0.1."""
 
+import itertools
 import re
 import time
 from dataclasses import replace
@@ -274,3 +275,21 @@ def test_strict_mode_rates_as_the_reference_did_and_asks_once(name, rating, stor
         for _ in range(2):  # the second time from the store
             assert judge(requests(1), server.config(strict=True), store)[0].rating == rating
         assert len(server.calls) == 1
+
+
+def test_a_call_that_fails_is_unscored_in_strict_mode_too(store):
+    with JudgeServer(on_prompts({"q1": fault(400, "filtered", code="content_filter")})) as server:
+        judgments = judge(requests(3), server.config(strict=True), store)
+    assert [judgment.rating is None for judgment in judgments] == [False, True, False]
+    assert "content filter" in judgments[1].reason
+
+
+def test_pauses_grow_until_the_call_gets_through(store, monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    with JudgeServer(lambda call: fault(503) if call.number <= 3 else rate(call)) as server:
+        assert judge(requests(1), server.config(backoff=0.1), store)[0].rating
+        times = [call.time for call in server.calls]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(pauses) == 3
+    assert pauses[1] >= 0.2
+    assert pauses[2] >= 0.4

@@ -223,6 +223,26 @@ def test_a_reply_in_hand_is_kept_when_asking_again_fails(path):
     assert JudgmentStore(path).path.read_text(encoding="utf-8").count("no rating") == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "named", "lost"),
+    [(b'"text": "', True, 1), (b'"check": "', True, 1), (b'{"key": "', False, 1), (b"\n", True, 2)],
+    ids=["text", "checksum", "key", "line end"],
+)
+def test_a_flipped_bit_costs_its_judgment(path, caplog, place, named, lost):
+    """A key that has become another one is the line of another run to a reader: not worth a word, and never used."""
+    with JudgeServer() as server:
+        before = judge(requests(4), server.config(concurrency=1), path)
+        content = bytearray(path.read_bytes())
+        second = content.index(b"\n") + 1
+        content[content.index(place, second) + len(place) - (place == b"\n")] ^= 1
+        path.write_bytes(content)
+        again = judge(requests(4), server.config(concurrency=1), path)
+        assert len(server.calls) == 4 + lost
+        assert sum(judgment.cached for judgment in again) == 4 - lost
+        assert ("ignored a damaged line at byte" in caplog.text) == named
+    assert [judgment.rating for judgment in again] == [judgment.rating for judgment in before]
+
+
 # --- crashes and interruptions ------------------------------------------------------------------------------------
 
 RUN = """

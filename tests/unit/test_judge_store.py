@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -193,6 +194,21 @@ def test_the_files_name_is_as_durable_as_its_first_judgment(path, monkeypatch):
     store.append([record(1)])
     store.append([record(2)])
     assert synced == [*new_folders, (path.parent, [], True)]
+
+
+def test_every_judgment_is_flushed_to_the_disk_before_it_counts_as_saved(path, monkeypatch):
+    flushed = []
+
+    def fsync(handle):
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            flushed.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store = JudgmentStore(path)
+    store.append([record(1)])
+    store.append([record(2), record(3)])
+    lines = [record(number).to_line() for number in (1, 2, 3)]
+    assert flushed == [lines[0], b"".join(lines)]
 
 
 WRITER = """

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zlib
@@ -277,6 +278,20 @@ def test_what_a_killed_conversion_left_behind_is_no_obstacle(settings: Settings)
     truncate(draft / "lakes-test.arrow")
     assert Store(settings, catalog_of()).table("lakes", "test").num_rows == 2
     assert entry_of(settings) == entry
+
+
+@pytest.mark.parametrize("folder", ["raw", "converted", "locks"])
+def test_a_folder_of_the_cache_can_be_deleted(settings: Settings, folder: str) -> None:
+    catalog = catalog_of()
+    cached = settings.cache / "raw" / LOCATION
+    cached.parent.mkdir(parents=True)
+    cached.write_text(LINES, encoding="utf-8")
+    own = replace(settings, mirror=None, offline=True)
+    before = Store(own, catalog).table("lakes", "test")
+    shutil.rmtree(settings.cache / folder)
+    assert Store(own, catalog).table("lakes", "test") == before
+    if folder == "raw":  # all there is now is the converted split
+        assert not cached.exists()
 
 
 def test_an_unwritable_cache_is_named(settings: Settings) -> None:
