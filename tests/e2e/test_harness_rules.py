@@ -2,8 +2,11 @@
 
 import json
 import logging
+import math
 import os
+import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import lm_eval
@@ -13,7 +16,8 @@ from lm_eval.tasks import TaskManager
 
 from lm_eval_ja.cli import main
 from lm_eval_ja.plugin import TASKS_PATH
-from tests.judge_server import JudgeServer, rate
+from lm_eval_ja.results import write_run
+from tests.judge_server import JudgeServer, fault, rate
 
 NO_JUDGE = {"judge_model": "none"}
 
@@ -103,6 +107,48 @@ def test_answers_are_saved_before_the_first_call_and_those_of_fifty_runs_stay(
         assert main(["judge", str(saved), "--judge_base_url", server.url, "--no-judge_preflight"]) == 0
     assert seen == [1] * 16, "the command reads them there, and had nothing left to ask"
     assert {path.name for path in answers.glob("old-*")} == {f"old-{number}" for number in range(11, 60)}
+
+
+def test_the_signature_says_what_the_judge_refused(evaluate, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
+    refusal = fault(400, "Unsupported parameter: 'temperature' is not supported with this model.")
+    with JudgeServer(lambda call: refusal if "temperature" in call.body else rate(call)) as server:
+        results = evaluate("nejumi_mtbench_math", {"judge_base_url": server.url})
+    signature = results["configs"]["nejumi_mtbench_math"]["metadata"]["signature"]
+    assert "|judge:gpt-4+temperature=0 refused: judge's default used|" in signature
+
+
+def test_what_is_logged_is_what_the_documents_list(evaluate, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
+    with JudgeServer() as server:
+        results = evaluate("nejumi_mtbench_math", {"judge_base_url": server.url})
+    record = json.loads(results["samples"]["nejumi_mtbench_math"][0]["filtered_resps"][0])
+    page = (Path(__file__).parents[2] / "docs" / "mtbench.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("## What is logged")[2], re.MULTILINE))
+    assert set(record) == set(rows)
+    turn, judgment = rows["judgments"].split("one entry per repeat")
+    (own, *_) = record["judgments"]
+    assert set(own) == {*re.findall(r"`(\w+)`", turn), "judgments"}
+    assert set(own["judgments"][0]) == set(re.findall(r"`(\w+)`", judgment))
+
+
+def test_groups_are_computed_again_when_answers_are_judged(evaluate, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
+    run = evaluate("nejumi", NO_JUDGE)
+    samples = run.pop("samples")
+    for sample in (sample for task in samples.values() for sample in task):  # as the harness logs them
+        sample["arguments"] = {
+            f"gen_args_{i}": {f"arg_{j}": argument for j, argument in enumerate(arguments)}
+            for i, arguments in enumerate(sample["arguments"])
+        }
+    assert math.isnan(run["results"]["nejumi"]["score,none"])
+    write_run(tmp_path / "out", "2026-11-01T10-00-00.000000", run, samples)
+    with JudgeServer() as server:
+        assert main(["judge", str(tmp_path / "out"), "--judge_base_url", server.url]) == 0
+    newest = max((tmp_path / "out").rglob("results_*.json"))
+    found = json.loads(newest.read_text(encoding="utf-8"))["results"]
+    jaster, mtbench = found["nejumi_jaster"]["score,none"], found["nejumi_mtbench"]["score,none"]
+    assert found["nejumi"]["score,none"] == pytest.approx((jaster + mtbench / 10) / 2)
 
 
 def test_tensor_parallel_processes_ask_for_no_judgment_twice(evaluate, monkeypatch, tmp_path):
