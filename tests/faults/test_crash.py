@@ -205,7 +205,8 @@ class Finished:
             with SqliteDict(
                 str(folder / "answers_rank0.db")
             ) as table:  # rolls back what was torn, as the rerun would
-                answers = set(table.values())
+                # One entry of ours says whose answers these are.
+                answers = {answer for key, answer in table.items() if not key.startswith("lm_eval_ja:")}
         store = cache / "judgments.jsonl"
         lines = store.read_bytes().split(b"\n") if store.exists() else []
         return cls(

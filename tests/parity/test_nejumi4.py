@@ -150,7 +150,7 @@ def test_the_published_variant_leaves_out_the_first_task_of_control():
         ("name,score\nhellaswag,0.5\n", "line 2: nejumi4 has no score 'hellaswag'"),
         ("name,score\nhle,0.5\nnejumi4_hle,0.5\n", "line 3: nejumi4_hle stands above already"),
         ("name,score\nhle,half\n", "line 2: the score must be a number or nan, found 'half'"),
-        ("name,score\nhle,50.5\n", "nejumi4_hle is a score from 0 to 1, found 50.5"),
+        ("name,score\nhle,50.5\n", "nejumi4_hle is a score from 0 to 1, found '50.5'"),
         ("name,score\nhle\n", "expected a name and a score"),
     ],
 )
