@@ -52,6 +52,7 @@ _BREAKS = re.compile(r"[\s%()]")
 _BACKEND = "think_end_token"
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
+_BY_HARMONY = "(harmony)"
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
 """gpt-oss where the backend leaves special tokens out of the text."""
 
@@ -208,12 +209,14 @@ def parse_thoughts(value: Any) -> Thoughts:
 
 
 def write_field(how: str, thoughts: Thoughts) -> str:
-    """How a signature names the handling of thoughts: the user's own tags in it, known ones not.
+    """How a signature names the handling of thoughts: the user's own tags and ``harmony`` in it, other known ones not.
 
     Args:
         how: ``separated`` (thoughts were expected) or ``auto`` (asked as if there were none).
         thoughts: What was looked for.
     """
+    if thoughts.tags == (HARMONY,):  # only then thoughts are known without special tokens
+        return f"{how}{_BY_HARMONY}"
     if not thoughts.own:
         return how
     (tags,) = thoughts.tags
@@ -228,8 +231,19 @@ def read_field(field: str) -> Thoughts:
     """
     if field.startswith(KEEP):
         return parse_thoughts(KEEP)
+    if _BY_HARMONY in field:
+        return parse_thoughts("harmony")
     given = _OWN.match(field)
     return parse_thoughts([unquote(given[1]), unquote(given[2])]) if given else AS_FOUND
+
+
+def model_free(field: str) -> str:
+    """A signature's field ``thoughts`` without what is a model's own: runs are ranked together whatever tags it has.
+
+    >>> model_free("separated(harmony)"), model_free("auto+think_end_token")
+    ('separated', 'auto+think_end_token')
+    """
+    return field.replace(_BY_HARMONY, "")
 
 
 def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None = None) -> Reading:

@@ -2,7 +2,9 @@
 
 import json
 import pickle
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm_eval_ja.adapters import make_request
+from lm_eval_ja.analysis._leaderboards import comparable_settings
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.judge.mtbench import visible_answers
 from lm_eval_ja.metrics import sample_values
@@ -22,10 +25,14 @@ from lm_eval_ja.thoughts import (
     NoAnswer,
     ServerAnswer,
     State,
+    model_free,
     parse_thoughts,
     read_field,
     write_field,
 )
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made_up_runs import jaster_task
 
 HARMONY = (
     "<|channel|>analysis<|message|>hm\n\nhm<|end|><|start|>assistant<|channel|>final<|message|>東京<|return|>"
@@ -117,6 +124,17 @@ def test_an_option_names_the_tags():
     assert [parse_thoughts(name).expected for name in ("auto", "keep", "separate", "think")] == [0, 0, 1, 1]
     assert read_field(write_field("separated", own) + "+think_end_token").tags == own.tags
     assert read_field(write_field("separated", parse_thoughts("separate"))) is AS_FOUND
+
+
+@pytest.mark.parametrize("text", ["analysisEndless", "analysishm.assistantfinal東京", HARMONY, "東京"])
+def test_answers_of_harmony_are_read_again_as_they_were(text):
+    own = parse_thoughts("harmony")
+    field = write_field("separated", own)
+    again = read_field(parse_signature(signature({"thoughts": field}))["thoughts"])
+    assert again.read(text) == own.read(text)
+    assert model_free(field) == write_field("separated", parse_thoughts("separate"))
+    runs = [jaster_task("jnli", [1.0], signature={"thoughts": own}) for own in (field, "separated")]
+    assert len({str(comparable_settings(task)) for task in runs}) == 1, "ranked together"
 
 
 @pytest.mark.parametrize(
