@@ -52,6 +52,7 @@ _BREAKS = re.compile(r"[\s%()]")
 _BACKEND = "think_end_token"
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
+_SEPARATED = ("separated", "auto", "server")
 _BY_HARMONY = "(harmony)"
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
 """gpt-oss where the backend leaves special tokens out of the text."""
@@ -258,6 +259,19 @@ def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None 
     handling = handling or read_field(field)
     # Where the backend has taken thoughts off, the text behind an opening tag in the prompt is the answer.
     return handling.read(output, None if _BACKEND in field else handling.opened_by(prompt))
+
+
+def scored_text(output: str, prompt: object, field: str) -> str:
+    """The part of a logged answer that its run has scored; `NoAnswer` where thoughts did not end.
+
+    Args:
+        output: The answer as generated.
+        prompt: What was asked.
+        field: The field ``thoughts`` of the signature, empty without one.
+    """
+    if not field.startswith(_SEPARATED):
+        return output
+    return read_logged(output, prompt if isinstance(prompt, str) else "", field).answer
 
 
 def _whole(tag: str) -> str:

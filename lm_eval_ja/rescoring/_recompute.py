@@ -36,8 +36,7 @@ from lm_eval_ja.metrics.m_ifeval import (
 from lm_eval_ja.prompts import STOP, visible_answer
 from lm_eval_ja.protocols import find_conversation, load_protocol
 from lm_eval_ja.rescoring._aggregate import mean_and_error, mtbench_entry
-from lm_eval_ja.rescoring._thoughts import scored_text
-from lm_eval_ja.thoughts import FAMILIES, read_field
+from lm_eval_ja.thoughts import FAMILIES, read_field, scored_text
 
 Sample = Mapping[str, Any]
 Scores = dict[str, float | str | None]

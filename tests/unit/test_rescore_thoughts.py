@@ -63,6 +63,18 @@ def test_a_lost_answer_is_wrong_even_where_nothing_is_the_answer(tmp_path):
     assert rescore(run, thoughts=parse_thoughts("think")).datasets[0].after.value == 0.5
 
 
+def test_a_sample_without_an_answer_is_wrong_even_where_nothing_is_the_answer(tmp_path):
+    write(tmp_path, ["", "<think>まず"], gold="", dataset="chabsa", metric="set_f1", thoughts="separated")
+    path = next(tmp_path.rglob("samples_*.jsonl"))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line["resps"], line["filtered_resps"] = [[*line["resps"][0], "<think>ま"]], [["", ""]]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (run,) = read_runs([tmp_path]).runs
+    scores = [[own.score for own in q.samples] for q in run.tasks["nejumi_jaster_chabsa"].questions]
+    assert scores == [[1.0, 0.0], [0.0, 0.0]]
+
+
 def test_what_is_lost_is_said_and_the_signature_changes(tmp_path, capsys):
     write(tmp_path)
     assert main(["rescore", str(tmp_path), "--strip-thoughts", "--write"]) == 0
