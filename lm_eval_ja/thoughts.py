@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote, unquote
 
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import OptionError
@@ -47,9 +48,12 @@ FAMILIES: Mapping[str, Tags] = MappingProxyType(
 """Tags by the name that the option ``thoughts`` knows them under."""
 
 _OWN = re.compile(r"(?:separated|auto)\((.+?) (.+?)\)(?:\+|$)")
+_BREAKS = re.compile(r"[\s%()]")
 _BACKEND = "think_end_token"
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
+_SEPARATED = ("separated", "auto", "server")
+_BY_HARMONY = "(harmony)"
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
 """gpt-oss where the backend leaves special tokens out of the text."""
 
@@ -165,10 +169,13 @@ class ServerAnswer(str):  # noqa: SLOT000  # it has attributes; the harness hand
         """Arguments that rebuild it, for ``--use_cache``."""
         return (str(self), self.content, self.thought), {"finished": self.finished}
 
-    @property
-    def raw(self) -> str:
-        """What goes into the samples: the content, or unfinished thoughts behind the usual tag."""
-        return self.content if self.finished else f"{FAMILIES['think'].opening}{self.thought}"
+    def raw(self, tags: Sequence[Tags]) -> str:
+        """What goes into the samples: the content, or unfinished thoughts behind a tag by which they are known.
+
+        Args:
+            tags: Those that are looked for; without any there are no thoughts, and the content is the answer.
+        """
+        return self.content if self.finished or not tags else f"{tags[0].opening}{self.thought}"
 
 
 AS_FOUND = Thoughts(False, tuple(FAMILIES.values()))
@@ -203,16 +210,18 @@ def parse_thoughts(value: Any) -> Thoughts:
 
 
 def write_field(how: str, thoughts: Thoughts) -> str:
-    """How a signature names the handling of thoughts: the user's own tags in it, known ones not.
+    """How a signature names the handling of thoughts: the user's own tags and ``harmony`` in it, other known ones not.
 
     Args:
         how: ``separated`` (thoughts were expected) or ``auto`` (asked as if there were none).
         thoughts: What was looked for.
     """
+    if thoughts.tags == (HARMONY,):  # only then thoughts are known without special tokens
+        return f"{how}{_BY_HARMONY}"
     if not thoughts.own:
         return how
     (tags,) = thoughts.tags
-    return f"{how}({tags.opening} {tags.closing})"
+    return f"{how}({_whole(tags.opening)} {_whole(tags.closing)})"
 
 
 def read_field(field: str) -> Thoughts:
@@ -223,8 +232,19 @@ def read_field(field: str) -> Thoughts:
     """
     if field.startswith(KEEP):
         return parse_thoughts(KEEP)
+    if _BY_HARMONY in field:
+        return parse_thoughts("harmony")
     given = _OWN.match(field)
-    return parse_thoughts([given[1], given[2]]) if given else AS_FOUND
+    return parse_thoughts([unquote(given[1]), unquote(given[2])]) if given else AS_FOUND
+
+
+def model_free(field: str) -> str:
+    """A signature's field ``thoughts`` without what is a model's own: runs are ranked together whatever tags it has.
+
+    >>> model_free("separated(harmony)"), model_free("auto+think_end_token")
+    ('separated', 'auto+think_end_token')
+    """
+    return field.replace(_BY_HARMONY, "")
 
 
 def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None = None) -> Reading:
@@ -239,6 +259,24 @@ def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None 
     handling = handling or read_field(field)
     # Where the backend has taken thoughts off, the text behind an opening tag in the prompt is the answer.
     return handling.read(output, None if _BACKEND in field else handling.opened_by(prompt))
+
+
+def scored_text(output: str, prompt: object, field: str) -> str:
+    """The part of a logged answer that its run has scored; `NoAnswer` where thoughts did not end.
+
+    Args:
+        output: The answer as generated.
+        prompt: What was asked.
+        field: The field ``thoughts`` of the signature, empty without one.
+    """
+    if not field.startswith(_SEPARATED):
+        return output
+    return read_logged(output, prompt if isinstance(prompt, str) else "", field).answer
+
+
+def _whole(tag: str) -> str:
+    """A tag without what ends one in a signature's field: white space and brackets, percent-encoded."""
+    return _BREAKS.sub(lambda found: quote(found[0], safe=""), tag)
 
 
 def _begun(text: str, tags: Sequence[Tags]) -> Tags | None:

@@ -12,6 +12,7 @@ from lm_eval_ja.analysis._leaf_intervals import LEVEL, Moments, difference_margi
 from lm_eval_ja.analysis._pairing import Pair, find_warnings, make_pairs, only_compared, refuse, unscored
 from lm_eval_ja.analysis._resampling import turn_sums
 from lm_eval_ja.errors import DataError
+from lm_eval_ja.judge.mtbench import UNANSWERED_REASON
 from lm_eval_ja.protocols import Score, mean_number, mean_score
 from lm_eval_ja.results import Run
 
@@ -108,11 +109,18 @@ def _noise(pair: Pair) -> float | None:
     total = 0.0
     for leaf in (pair.a, pair.b):
         number = np.isfinite(leaf.values).sum(axis=-1)
-        judged = number > 0
+        # What is rated without a judge, because there is no answer, would be rated so again.
+        fixed = np.array(
+            [
+                [(turn.reason or "").startswith(UNANSWERED_REASON) for turn in own.turns]
+                for own in leaf.questions
+            ]
+        )
+        judged = (number > 0) & ~fixed
         if not (number[judged] > 1).all():
             return None
         spread = np.nanvar(leaf.values[judged], axis=-1, ddof=1)
-        total += float((spread / number[judged]).sum()) / float(judged.sum()) ** 2
+        total += float((spread / number[judged]).sum()) / float((number > 0).sum()) ** 2
     return total
 
 

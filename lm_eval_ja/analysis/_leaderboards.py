@@ -28,6 +28,7 @@ from lm_eval_ja.protocols import (
     protocol_names,
 )
 from lm_eval_ja.results import Run, RunSet, TaskResult
+from lm_eval_ja.thoughts import model_free
 
 T = TypeVar("T", bound=Scalable)
 
@@ -187,6 +188,8 @@ def comparable_settings(task: TaskResult) -> dict[str, str]:
     fields["style"] = "own" if task.is_mtbench else style
     if "gen" in fields:
         fields["gen"] = seedless(fields["gen"])
+    if "thoughts" in fields:
+        fields["thoughts"] = model_free(fields["thoughts"])
     fields["task_version"] = task.version
     return fields
 

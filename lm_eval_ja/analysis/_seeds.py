@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 from lm_eval_ja.analysis._leaderboards import run_protocols, seedless, tree_scores
 from lm_eval_ja.protocols import Score
-from lm_eval_ja.results import Problem, Question, Run, RunSet, Sample, TaskResult, Turn
+from lm_eval_ja.results import JudgeReply, Problem, Question, Run, RunSet, Sample, TaskResult, Turn
 
 _TWO = 2
 
@@ -185,10 +185,11 @@ def _question(seeds: Sequence[str], answers: Sequence[Question]) -> Question:
 def _turn(seeds: Sequence[str], turns: Sequence[Turn]) -> Turn:
     """The turns of all runs, one below the other: judgments belong to answers, so both say the seed."""
     ratings = [turn.rating for turn in turns if turn.rating is not None]
+    most = max(len(turn.judgments) for turn in turns)
     judgments = [
         replace(judgment, text=f"[{seed}] {judgment.text}")
         for seed, turn in zip(seeds, turns, strict=True)
-        for judgment in turn.judgments
+        for judgment in turn.judgments or _stand_ins(turn, most)
     ]
     return replace(
         turns[0],
@@ -198,6 +199,13 @@ def _turn(seeds: Sequence[str], turns: Sequence[Turn]) -> Turn:
         reason=None if ratings else turns[0].reason,
         spread=stdev(ratings) if len(ratings) >= _TWO else None,
         judgments=tuple(judgments),
+    )
+
+
+def _stand_ins(turn: Turn, number: int) -> list[JudgeReply]:
+    """Of a turn that is rated without a judge (unanswered): its rating counts as much as one that judges gave."""
+    return (
+        [] if turn.rating is None else [JudgeReply(turn.rating, turn.reason, turn.reason or "", "")] * number
     )
 
 

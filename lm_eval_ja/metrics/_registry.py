@@ -29,7 +29,7 @@ class Metric:
     Attributes:
         name: The metric's name, which is also its key in results.
         per_item: ``(prediction, gold) -> score`` of one item; None if only all items together have a score.
-        scale: Worst and best value.
+        scale: Lowest and highest value.
         higher_is_better: True for all metrics that count.
         over_items: ``(predictions, golds) -> score`` where that is not the mean of ``per_item``.
         signature: Gives the signature of a metric whose settings have one (sacrebleu's).
@@ -67,7 +67,8 @@ class Metric:
     def __post_init__(self) -> None:
         """A missing answer has the worst score, also where the gold answer is empty and so is what would be right."""
         if self.per_item is not None:
-            object.__setattr__(self, "per_item", _worst_if_missing(self.per_item, self.scale[0]))
+            worst = self.scale[0 if self.higher_is_better else 1]
+            object.__setattr__(self, "per_item", _worst_if_missing(self.per_item, worst))
 
     def score(self, predictions: Sequence[str], golds: Sequence[str]) -> float:
         """Score a whole dataset.

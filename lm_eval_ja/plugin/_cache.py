@@ -16,8 +16,10 @@ _RECORD = "lm_eval_ja:model"
 _NAMING = (
     *("pretrained", "model", "path", "model_path", "model_id", "engine", "filename", "gguf_file"),
     *("revision", "subfolder", "peft", "delta", "lora_local_path"),
+    "think_end_token",  # what is kept then is the answer alone, which without it would be read as thoughts
 )
-"""Model arguments that say which model it is; how and where it runs may change from run to run."""
+"""Model arguments that say which model it is, and what of its texts is kept; how and where it runs may change from run
+to run."""
 
 _ARGUMENTS = "_lm_eval_ja_arguments"
 

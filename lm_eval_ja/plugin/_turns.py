@@ -40,8 +40,8 @@ def generate_until_multi_turn(lm: Any, requests: Sequence[Any]) -> list[list[str
         _opened(lm, conversation, prompt) for conversation, prompt in zip(conversations, first, strict=True)
     ]
     turns = [
-        [_text(answer), "", "", *([tags.opening] if tags else [])]
-        for answer, tags in zip(answers, opened, strict=True)
+        [_text(answer, conversation), "", "", *([tags.opening] if tags else [])]
+        for answer, conversation, tags in zip(answers, conversations, opened, strict=True)
     ]
     asked: dict[int, Any] = {}
     for index, (conversation, turn, tags) in enumerate(zip(conversations, turns, opened, strict=True)):
@@ -52,7 +52,8 @@ def generate_until_multi_turn(lm: Any, requests: Sequence[Any]) -> list[list[str
         lm, [requests[index] for index in asked], [*asked.values()], [conversations[index] for index in asked]
     )
     for (index, prompt), answer in zip(asked.items(), final, strict=True):
-        turns[index][1:3] = [_text(answer), prompt if isinstance(prompt, str) else str(prompt[0])]
+        second = prompt if isinstance(prompt, str) else str(prompt[0])
+        turns[index][1:3] = [_text(answer, conversations[index]), second]
     return turns
 
 
@@ -63,8 +64,10 @@ def _opened(lm: Any, conversation: Conversation, prompt: Any) -> Tags | None:
     return parse_thoughts(conversation.thoughts).opened_by(prompt)
 
 
-def _text(answer: str) -> str:
-    return answer.raw if isinstance(answer, ServerAnswer) else answer
+def _text(answer: str, conversation: Conversation) -> str:
+    return (
+        answer.raw(parse_thoughts(conversation.thoughts).tags) if isinstance(answer, ServerAnswer) else answer
+    )
 
 
 def _generate(

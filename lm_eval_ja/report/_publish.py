@@ -143,10 +143,15 @@ def _dumped(data: Any) -> str:
 # ------------------------------------------------------------------------------------------- Hugging Face
 
 
+def _counts_down(record: Record) -> bool:
+    return record.metric in METRICS and not METRICS[record.metric].higher_is_better
+
+
 def _details(record: Record, run: Run) -> dict[str, Any]:
     """All that belongs to a score and has no place of its own in a format."""
     own: dict[str, Any] = {"label": record.label, "metric": record.metric}
-    own |= {"worst": record.worst, "best": record.best}
+    ends = (record.best, record.worst) if _counts_down(record) else (record.worst, record.best)
+    own |= dict(zip(("worst", "best"), ends, strict=True))
     if record.score.stderr is not None:
         own["stderr"] = record.score.stderr
     if record.interval is not None:
@@ -288,7 +293,7 @@ def _result(leaderboard: Leaderboard, record: Record, run: Run) -> dict[str, Any
         "metric_id": record.metric if record.task is not None else f"{leaderboard.protocol}.{record.name}",
         "metric_name": record.metric,
         "metric_unit": "proportion" if record.best == 1 else "points",
-        "lower_is_better": record.metric in METRICS and not METRICS[record.metric].higher_is_better,
+        "lower_is_better": _counts_down(record),
         "score_type": "continuous",
         "min_score": record.worst,
         "max_score": record.best,

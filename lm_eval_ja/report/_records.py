@@ -20,8 +20,8 @@ class Record:
         name: Unique in the run, such as ``nejumi_jaster_nli``.
         label: As published tables call it, such as ``NLI``.
         metric: The metric; ``mean`` for an average.
-        best: The metric's best value.
-        worst: Its worst.
+        best: The metric's highest value, the best of all metrics but ``ool``.
+        worst: Its lowest.
         score: The score.
         interval: Lower and upper end of its 95 % interval; None where there is none.
         questions: Questions behind it; None if unknown.

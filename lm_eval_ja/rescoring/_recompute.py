@@ -33,10 +33,10 @@ from lm_eval_ja.metrics.m_ifeval import (
     require_packages,
     values,
 )
+from lm_eval_ja.prompts import STOP, visible_answer
 from lm_eval_ja.protocols import find_conversation, load_protocol
 from lm_eval_ja.rescoring._aggregate import mean_and_error, mtbench_entry
-from lm_eval_ja.rescoring._thoughts import scored_text
-from lm_eval_ja.thoughts import read_field
+from lm_eval_ja.thoughts import FAMILIES, read_field, scored_text
 
 Sample = Mapping[str, Any]
 Scores = dict[str, float | str | None]
@@ -253,10 +253,14 @@ def _conversations(signature: Mapping[str, str], category: str | None) -> Kind:
     def sample(own: Sample) -> Recomputed:
         ((answer, *_padding),) = own["resps"]
         record = json.loads(own["filtered_resps"][0])
-        chat = own["arguments"]["gen_args_0"]["arg_1"]["chat"]
+        asked = own["arguments"]["gen_args_0"]["arg_1"]
         found = Recomputed({"target": "\n\n".join(own["doc"]["reference"])}, {})
-        thoughts = read_field(signature.get("thoughts", ""))
-        visible = visible_answers(answer, thoughts, chat=chat, whole=signature.get("norm") == "thoughts")
+        thoughts, whole = read_field(signature.get("thoughts", "")), signature.get("norm") == "thoughts"
+        visible = visible_answers(answer, thoughts, chat=asked["chat"], whole=whole)
+        if "thoughts" not in asked and record["answers"] == (
+            before := _seen_before(answer, asked, whole=whole)
+        ):
+            visible = before
         seen = [text or "" for text in visible]
         found.expect("answers", record["answers"], seen)
         found.expect("empty", record["empty"], [not text for text in seen])
@@ -275,6 +279,12 @@ def _conversations(signature: Mapping[str, str], category: str | None) -> Kind:
         return found
 
     return Kind(sample, lambda items: mtbench_entry(items, categories), conversations_digest)
+
+
+def _seen_before(answer: Sequence[str], asked: Mapping[str, Any], *, whole: bool) -> list[str | None]:
+    """What a judge saw before there was the option ``thoughts``: all behind a last closing tag, or all."""
+    texts = answer[:2] if whole else [text.rpartition(FAMILIES["think"].closing)[2] for text in answer[:2]]
+    return [visible_answer(text, stop=None if asked["chat"] else STOP) for text in texts]
 
 
 def _unanswered(turn: Mapping[str, Any], found: Recomputed) -> None:

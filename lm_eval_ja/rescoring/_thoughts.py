@@ -5,22 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lm_eval_ja.results import Question, TaskResult
-from lm_eval_ja.thoughts import NoAnswer, Thoughts, read_logged, write_field
-
-_SEPARATED = ("separated", "auto", "server")
-
-
-def scored_text(output: str, prompt: object, field: str) -> str:
-    """The part of a logged answer that its run has scored.
-
-    Args:
-        output: The answer as generated.
-        prompt: What was asked.
-        field: The field ``thoughts`` of the signature, empty without one.
-    """
-    if not field.startswith(_SEPARATED):
-        return output
-    return read_logged(output, prompt if isinstance(prompt, str) else "", field).answer
+from lm_eval_ja.thoughts import NoAnswer, Thoughts, read_logged, scored_text, write_field
 
 
 def own_answers(source: TaskResult) -> tuple[Question, ...]:

@@ -312,7 +312,9 @@ def _groups(file: ResultsFile, entries: dict[str, Mapping[str, Any]], verified: 
             if not there:
                 verified.unverified.append(f"{node.name}: none of its members is in the file")
                 continue
-            entries[node.name] = _group(node, there, entries)
+            asked = mapping(file.raw.get("group_subtasks")).get(node.name) or list(there)
+            parts = [entries.get(name) or mapping(results.get(name)) for name in dict.fromkeys(asked)]
+            entries[node.name] = _group(node, there, parts)
             for section, prefix in ((results, ""), (groups, "groups, ")):
                 if node.name in section:
                     logged = mapping(section[node.name])
@@ -323,13 +325,11 @@ def _groups(file: ResultsFile, entries: dict[str, Mapping[str, Any]], verified: 
 
 
 def _group(
-    node: Node, there: Mapping[str, Mapping[str, Any]], entries: Mapping[str, Mapping[str, Any]]
+    node: Node, there: Mapping[str, Mapping[str, Any]], parts: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
+    """A group's entry: its score from the members that are there, its questions from those that it was run with."""
     score = group_score(node.name, there)
-    tasks = dict.fromkeys(leaf.task for leaf in node.leaves())
-    entry: dict[str, Any] = {
-        "sample_len": sum(entries[task].get("sample_len", 0) for task in tasks if task in entries)
-    }
+    entry: dict[str, Any] = {"sample_len": sum(part.get("sample_len", 0) for part in parts)}
     if isinstance(score, Score):
         return entry | score_entry({SCORE: score.value, f"{SCORE}_stderr": score.stderr})
     return entry | {f"{SCORE},none": math.nan}

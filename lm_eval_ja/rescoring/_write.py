@@ -6,7 +6,7 @@ from typing import Any
 
 import lm_eval_ja
 from lm_eval_ja.errors import DataError, OptionError
-from lm_eval_ja.metrics import write_steps
+from lm_eval_ja.metrics import METRICS, write_steps
 from lm_eval_ja.protocols import load_protocol, signature
 from lm_eval_ja.rescoring._groups import put_group
 from lm_eval_ja.rescoring._types import DatasetRescore, Rescored
@@ -93,11 +93,12 @@ def _put_task(results: dict[str, Any], dataset: DatasetRescore, old: ResultsFile
     if rescored.asked_by != (rescored.protocol.name,):
         fields |= {"protocol": rescored.protocol.name, "rescored": "+".join(rescored.asked_by)}
     fields |= {metric: text for metric, text in dataset.signatures.items() if metric not in rules.metrics}
+    better = {name: name not in METRICS or METRICS[name].higher_is_better for name in dataset.scores}
     config = dict(mapping(mapping(old.raw.get("configs")).get(source.task)))
     results["configs"][task] = config | {
         "task": task,
         "task_alias": task,
-        "metric_list": [{"metric": metric, "higher_is_better": True} for metric in dataset.scores],
+        "metric_list": [{"metric": metric, "higher_is_better": up} for metric, up in better.items()],
         "filter_list": [
             {
                 "name": "none",
@@ -116,7 +117,7 @@ def _put_task(results: dict[str, Any], dataset: DatasetRescore, old: ResultsFile
         given = mapping(old.raw.get(section))
         if source.task in given:
             results[section][task] = given[source.task]
-    results["higher_is_better"][task] = dict.fromkeys(dataset.scores, True)
+    results["higher_is_better"][task] = better
 
 
 def _lines(old: ResultsFile, dataset: DatasetRescore) -> Iterator[dict[str, Any]]:

@@ -307,6 +307,7 @@ def _questions(file: ResultsFile, task: TaskResult, context: _Context) -> tuple[
             dataset=task.dataset,
             category=task.category,
             metric=task.metric,
+            thoughts=task.signature.get("thoughts", ""),
             pool=context.pool,
             problems=context.problems,
         )

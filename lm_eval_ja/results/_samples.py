@@ -12,6 +12,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.metrics import METRICS
 from lm_eval_ja.results._files import read_lines
 from lm_eval_ja.results._types import JudgeReply, Part, Problem, Question, Sample, Turn
+from lm_eval_ja.thoughts import NoAnswer, scored_text
 
 
 @dataclass
@@ -41,7 +42,14 @@ def number(value: Any) -> float | None:
 
 
 def read_samples(
-    path: Path, *, dataset: str, category: str, metric: str, pool: Pool, problems: list[Problem]
+    path: Path,
+    *,
+    dataset: str,
+    category: str,
+    metric: str,
+    thoughts: str,
+    pool: Pool,
+    problems: list[Problem],
 ) -> tuple[Question, ...]:
     """Read a samples file. Lines that can't be used are reported, not fatal.
 
@@ -50,6 +58,7 @@ def read_samples(
         dataset: Name of the task's dataset.
         category: Its category, for questions that don't say their own.
         metric: The task's metric.
+        thoughts: The field ``thoughts`` of its signature, empty without one.
         pool: Shared texts.
         problems: Problems found are appended here.
 
@@ -63,7 +72,7 @@ def read_samples(
         question = None
         if sample is not None:
             try:
-                question = _question(sample, dataset, category, metric, pool)
+                question = _question(sample, dataset, category, metric, thoughts, pool)
             except (
                 KeyError,
                 TypeError,
@@ -100,7 +109,9 @@ def read_samples(
     return tuple(questions.values())
 
 
-def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: str, pool: Pool) -> Question:
+def _question(
+    sample: Mapping[str, Any], dataset: str, category: str, metric: str, thoughts: str, pool: Pool
+) -> Question:
     doc = sample["doc"]
     arguments = sample["arguments"]["gen_args_0"]
     if "turns" in doc:
@@ -140,12 +151,18 @@ def _question(sample: Mapping[str, Any], dataset: str, category: str, metric: st
         parts=_parts(sample, metric),
         # What is beyond the predictions is padding for ranks with fewer questions.
         samples=tuple(
-            Sample(output, prediction, _sample_score(metric, dataset, prediction, gold))
+            Sample(output, prediction, _sample_score(metric, dataset, own, gold))
             for output, prediction in zip(outputs[: len(predictions)], predictions, strict=True)
+            for own in [_scored(prediction, scored_text(output, arguments["arg_0"], thoughts))]
         )
         if len(predictions) > 1
         else (),
     )
+
+
+def _scored(prediction: str, answer: str) -> str:
+    """What was scored: a missing answer is logged as an empty text, which could be right."""
+    return answer if isinstance(answer, NoAnswer) else prediction
 
 
 def _sample_score(metric: str, dataset: str, prediction: str, gold: str) -> float | None:

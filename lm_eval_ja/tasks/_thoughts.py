@@ -51,7 +51,7 @@ class Answers:
         if not isinstance(response, ServerAnswer):
             return response
         self._by_server += 1
-        return response.raw if self.handling.tags else response.content
+        return response.raw(self.handling.tags)
 
     def answer(self, response: str, prompt: Any) -> str:
         """The answer in a response: empty if thoughts did not end."""

@@ -12,6 +12,7 @@ from lm_eval_ja.metrics import METRICS, gold, sample_metrics, write_steps
 from lm_eval_ja.options import check_repeats, pick
 from lm_eval_ja.prompts import Shot
 from lm_eval_ja.protocols import data_status, load_protocol, protocol_names, signature
+from lm_eval_ja.tasks._ahead import Run, Work
 from lm_eval_ja.tasks._base import ProtocolTask
 from lm_eval_ja.tasks._block import JasterBlock, read_block
 from lm_eval_ja.tasks._values import aggregation, question_values
@@ -130,6 +131,17 @@ class JasterTask(ProtocolTask):
         """The gold answer as it is compared: NFKC of the source's."""
         return gold(doc["output"])
 
+    def work(self, run: Run) -> Work:
+        """As any task's, after making sure that answers can be scored.
+
+        Raises:
+            OptionError: A package that a metric needs is missing, or a prompt cannot be made as asked for.
+            DataError: The examples of a few-shot prompt are unavailable.
+        """
+        if not run.predict_only:
+            self._require_packages()
+        return super().work(run)
+
     def build_all_requests(self, **kwargs: Any) -> None:
         """As upstream's, after making sure that answers can be scored: before anything is generated.
 
@@ -137,9 +149,12 @@ class JasterTask(ProtocolTask):
             OptionError: A package that a metric needs is missing.
         """
         if not self.predict_only:
-            for name in self.block.metrics:
-                METRICS[name].require()
+            self._require_packages()
         super().build_all_requests(**kwargs)
+
+    def _require_packages(self) -> None:
+        for name in self.block.metrics:
+            METRICS[name].require()
 
     # ---------------------------------------------------------------- prompts
 

@@ -305,6 +305,37 @@ def test_several_samples_of_an_answer_are_scored_together():
         kind.sample({**sample, "resps": [["neutral"]]})
 
 
+@pytest.mark.parametrize("thought", ["<think>まず", "<reasoning>hm</reasoning>はい", "<think>hm</think>はい"])
+def test_conversations_from_before_thoughts_were_told_by_their_tags_are_verified_as_they_were_judged(thought):
+    """Then all behind the last ``</think>`` was judged, and of thoughts that did not end all."""
+    seen = thought.rpartition("</think>")[2]
+    judgment = {"rating": 3.0, "text": "評価：[[3]]"}
+    turns = [
+        {
+            "turn": turn,
+            "rating": 3.0,
+            "reason": None,
+            "spread": None,
+            "messages": [{"role": "user", "content": f"{seen} / {seen}"}],
+            "judgments": [judgment],
+        }
+        for turn in (1, 2)
+    ]
+    record = {"answers": [seen, seen], "empty": [False, False], "second_prompt": "p", "judgments": turns}
+    sample = {
+        "doc": {"id": "1", "category": "math", "turns": ["一", "二"], "reference": []},
+        "arguments": {"gen_args_0": {"arg_0": "一", "arg_1": {"chat": True, "think_end": "</think>"}}},
+        "resps": [[[thought, thought, "p"]]],
+        "filtered_resps": [json.dumps(record)],
+    }
+    fields = {"protocol": "mtbench-ja-neo", "norm": "visible", "judge_repeats": "1", "judge_strict": "no"}
+    own = kind_of(sample, fields, None, []).sample(sample)
+    assert own.inside == []
+    assert own.values["turn_1"] == 3.0
+    sample["resps"][0][0][0] = "別の答え"
+    assert kind_of(sample, fields, None, []).sample(sample).inside != []
+
+
 def test_nothing_to_verify_is_an_error(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
     assert "no results_*.json" in capsys.readouterr().err

@@ -195,6 +195,8 @@ def test_a_second_model_is_refused_the_first_ones_answers(kind, tmp_path):
         generate("pretrained=lab/b")
     with pytest.raises(OptionError, match="revision=x"):
         generate("pretrained=lab/a,revision=x")
+    with pytest.raises(OptionError, match="think_end_token"):  # whose answers would be read as thoughts
+        generate("pretrained=lab/a,think_end_token=</think>")
     with pytest.raises(OptionError, match="another --seed"):
         generate("pretrained=lab/a,seed=5")
     if kind == "generate_until":

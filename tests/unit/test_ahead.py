@@ -1,5 +1,6 @@
 """What can go wrong goes wrong before a model is made; what cannot be had is named at once, and may be left out."""
 
+import dataclasses
 import itertools
 import json
 import logging
@@ -124,6 +125,19 @@ def test_a_missing_package_of_the_checkers_is_told_before_the_model_is_made(even
         run(["m_ifeval_ja"], SAMPLE)
     assert events == []
     assert run(["m_ifeval_ja"], SAMPLE, predict_only=True)["samples"]["m_ifeval_ja"]
+
+
+def test_a_missing_package_of_a_metric_is_told_before_the_model_is_made(events, monkeypatch):
+    from lm_eval_ja.tasks import jaster
+
+    def require():
+        raise OptionError("math-verify is missing")
+
+    own = dataclasses.replace(jaster.METRICS["mathematical_equivalence"], require=require)
+    monkeypatch.setattr(jaster, "METRICS", {**jaster.METRICS, own.name: own})
+    with pytest.raises(OptionError, match="math-verify"):
+        run(["llm_jp_eval_2_1_base_mawps"], SAMPLE)
+    assert events == []
 
 
 def test_the_judge_is_asked_once_and_the_data_is_read_once(events, monkeypatch):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.cli import main
 from lm_eval_ja.report._payload import make_payload
+from lm_eval_ja.report._publish import _details
 from lm_eval_ja.report._records import records_of, shareable
 from lm_eval_ja.results import read_runs
 
@@ -119,6 +121,14 @@ def test_eval_results_are_read_back_by_the_hub(run, out):
     if not hasattr(hub, "parse_eval_result_entries"):
         pytest.skip("this huggingface_hub is older than the format")
     assert hub.eval_result_entries_to_yaml(hub.parse_eval_result_entries(entries)) == entries
+
+
+def test_what_counts_down_is_best_at_its_lowest(run):
+    analysis = analyse_runs(read_runs([run]), resamples=0)
+    _, (record, *_) = next(records_of(analysis, analysis.runs.runs[0]))
+    for metric, ends in (("ool", (1.0, 0.0)), ("exact_match", (0.0, 1.0))):
+        own = _details(replace(record, metric=metric, worst=0.0, best=1.0), analysis.runs.runs[0])
+        assert (own["worst"], own["best"]) == ends
 
 
 def test_model_index_is_read_back_by_the_hub(run, out):

@@ -1,12 +1,13 @@
 """Runs whose thoughts were scored are scored again without them; what was never generated is said to be lost."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from lm_eval_ja.cli import main
-from lm_eval_ja.rescoring import rescore
+from lm_eval_ja.rescoring import rescore, verify_runs, write_results
 from lm_eval_ja.results import read_runs
 from lm_eval_ja.thoughts import parse_thoughts
 
@@ -62,6 +63,18 @@ def test_a_lost_answer_is_wrong_even_where_nothing_is_the_answer(tmp_path):
     assert rescore(run, thoughts=parse_thoughts("think")).datasets[0].after.value == 0.5
 
 
+def test_a_sample_without_an_answer_is_wrong_even_where_nothing_is_the_answer(tmp_path):
+    write(tmp_path, ["", "<think>まず"], gold="", dataset="chabsa", metric="set_f1", thoughts="separated")
+    path = next(tmp_path.rglob("samples_*.jsonl"))
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line["resps"], line["filtered_resps"] = [[*line["resps"][0], "<think>ま"]], [["", ""]]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (run,) = read_runs([tmp_path]).runs
+    scores = [[own.score for own in q.samples] for q in run.tasks["nejumi_jaster_chabsa"].questions]
+    assert scores == [[1.0, 0.0], [0.0, 0.0]]
+
+
 def test_what_is_lost_is_said_and_the_signature_changes(tmp_path, capsys):
     write(tmp_path)
     assert main(["rescore", str(tmp_path), "--strip-thoughts", "--write"]) == 0
@@ -92,6 +105,19 @@ def test_a_backend_that_took_thoughts_off_left_the_answer(tmp_path):
     run = write(tmp_path, ["neutral", "<think>まず"], thoughts="auto+think_end_token")
     (dataset,) = rescore(run).datasets
     assert (dataset.reproduced, dataset.predictions) == (0.5, (("neutral",), ("",)))
+
+
+@pytest.mark.parametrize("protocol", ["nejumi4", "llm_jp_eval_2_1_base"])
+def test_what_is_written_says_which_scores_count_down_and_counts_questions_as_verify_does(tmp_path, protocol):
+    """In Nejumi 4's tree a task is a member of several averages."""
+    (results,) = [write_results(rescore(write(tmp_path), protocol))]
+    raw = json.loads(results.read_text(encoding="utf-8"))
+    for task, metrics in raw["higher_is_better"].items():
+        assert metrics == {name: name != "ool" for name in metrics}, task
+    assert protocol != "llm_jp_eval_2_1_base" or "ool" in raw["higher_is_better"][f"{protocol}_jnli"]
+    (verified,) = [own for own in verify_runs(tmp_path) if own.file == results]
+    assert [own for own in verified.findings if own.field.endswith("sample_len")] == []
+    assert set(raw["groups"]), "there are averages to verify"
 
 
 def test_one_tag_is_not_enough(tmp_path, capsys):

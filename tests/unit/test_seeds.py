@@ -19,6 +19,7 @@ from lm_eval_ja.analysis import (
     make_leaderboards,
     spreads,
 )
+from lm_eval_ja.analysis._differences import pair_runs
 from lm_eval_ja.report import as_csv, as_json, report_tables
 from lm_eval_ja.results import RunSet, read_runs
 
@@ -140,6 +141,47 @@ def test_conversations_are_joined_and_each_answer_and_judgment_says_its_seed():
     assert sum(failures.counts.values()) == 2 * len(task.questions)
     assert len(failures.findings) == len(task.questions)
     assert bootstrap_intervals([joined], resamples=50)["m"].scores["nejumi_mtbench"] is not None
+
+
+def unanswered(own):
+    """The run with the first turn of every category without an answer, which is rated 1 without a judge."""
+    task = own.tasks["nejumi_mtbench"]
+    turn = {"rating": 1.0, "reason": "unanswered: the thoughts did not end", "judgments": (), "answer": ""}
+    questions = [
+        replace(question, turns=(replace(question.turns[0], **turn), *question.turns[1:]))
+        if number % 2 == 0
+        else question
+        for number, question in enumerate(task.questions)
+    ]
+    values = {
+        name: statistics.fmean(
+            turn.rating for question in questions if question.category == name for turn in question.turns
+        )
+        for name in CATEGORIES
+    }
+    score = replace(task.score, value=statistics.fmean(values.values()))
+    changed = replace(task, questions=tuple(questions), values={**task.values, **values}, score=score)
+    return replace(own, tasks={task.task: changed})
+
+
+def test_a_turn_that_one_run_did_not_answer_counts_in_what_is_joined():
+    runs = (unanswered(rated(1, 4.0)), rated(2, 8.0))
+    (joined,) = join_seeds(RunSet(runs)).runs
+    first = joined.tasks["nejumi_mtbench"].questions[0].turns[0]
+    assert (first.rating, [own.rating for own in first.judgments]) == (4.5, [1.0, 8.0])
+    interval = bootstrap_intervals([joined], resamples=50)["m"].scores["nejumi_mtbench"]
+    assert interval is not None, "questions and score say the same"
+    other = rated(3, 6.0)
+    same = compare_runs(joined, replace(other, key="n"), permutations=10).differences
+    found = {own.name.name: own.a for own in same}
+    assert found["nejumi_mtbench"] == pytest.approx(statistics.fmean((3.0, 7.75)))
+
+
+def test_a_turn_that_was_not_answered_has_no_judges_noise():
+    ratings = {category: [[[5, 7], [6, 8]], [[4, 5], [6, 6]]] for category in CATEGORIES}
+    own, other = (run(key, [mtbench_task(ratings)], model=key) for key in "ab")
+    for a in (own, unanswered(own)):
+        assert pair_runs(a, other).repeat_variances()["nejumi_mtbench"] > 0
 
 
 def test_table_csv_and_json_show_mean_spread_and_every_run(three):

@@ -1,25 +1,38 @@
 """Thoughts and answers are told apart, whatever a model writes; a text without thoughts stays as it is."""
 
+import json
 import pickle
+import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm_eval_ja.adapters import make_request
+from lm_eval_ja.analysis._leaderboards import comparable_settings
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.judge.mtbench import visible_answers
 from lm_eval_ja.metrics import sample_values
+from lm_eval_ja.plugin import generate_until_multi_turn
 from lm_eval_ja.prompts import Conversation
+from lm_eval_ja.protocols import parse_signature, signature
 from lm_eval_ja.thoughts import (
     AS_FOUND,
     FAMILIES,
     NoAnswer,
     ServerAnswer,
     State,
+    model_free,
     parse_thoughts,
     read_field,
     write_field,
 )
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from made_up_runs import jaster_task
 
 HARMONY = (
     "<|channel|>analysis<|message|>hm\n\nhm<|end|><|start|>assistant<|channel|>final<|message|>東京<|return|>"
@@ -113,6 +126,34 @@ def test_an_option_names_the_tags():
     assert read_field(write_field("separated", parse_thoughts("separate"))) is AS_FOUND
 
 
+@pytest.mark.parametrize("text", ["analysisEndless", "analysishm.assistantfinal東京", HARMONY, "東京"])
+def test_answers_of_harmony_are_read_again_as_they_were(text):
+    own = parse_thoughts("harmony")
+    field = write_field("separated", own)
+    again = read_field(parse_signature(signature({"thoughts": field}))["thoughts"])
+    assert again.read(text) == own.read(text)
+    assert model_free(field) == write_field("separated", parse_thoughts("separate"))
+    runs = [jaster_task("jnli", [1.0], signature={"thoughts": own}) for own in (field, "separated")]
+    assert len({str(comparable_settings(task)) for task in runs}) == 1, "ranked together"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["<my thoughts>", "</my thoughts>"],
+        ["x) y+", "z"],
+        ["(a\nb)", "50%"],
+        ["<|t|>", "<|/t|>"],
+        ["考　え", ")"],
+    ],
+)
+def test_a_signature_gives_the_users_tags_back(tags):
+    own = parse_thoughts(tags)
+    for end in ("", "+think_end_token"):
+        fields = parse_signature(signature({"thoughts": write_field("separated", own) + end}))
+        assert read_field(fields["thoughts"]).tags == own.tags
+
+
 @pytest.mark.parametrize(
     "value", ["thinks", "", None, True, 3, [], ["<a>"], ["<a>", ""], ["<a>", 1], ["a", "b", "c"]]
 )
@@ -125,9 +166,25 @@ def test_a_servers_answer_is_the_text_it_was_and_survives_a_cache():
     answer = ServerAnswer("", "", "hm\n\nhm", finished=False)
     assert answer == ""
     again = pickle.loads(pickle.dumps(answer))  # noqa: S301  # what --use_cache does
-    assert again.raw == "<think>hm\n\nhm"
-    assert AS_FOUND.read(again.raw).state is State.UNFINISHED
-    assert ServerAnswer("東京", "東京", "hm", finished=True).raw == "東京"
+    assert again.raw(AS_FOUND.tags) == "<think>hm\n\nhm"
+    assert ServerAnswer("東京", "東京", "hm", finished=True).raw(AS_FOUND.tags) == "東京"
+    assert again.raw(parse_thoughts("keep").tags) == ""
+
+
+@pytest.mark.parametrize("option", ["auto", "separate", *FAMILIES, ["<考>", "</考>"]])
+def test_a_servers_unfinished_thoughts_are_no_answer_whatever_tags_are_looked_for(option):
+    answer = ServerAnswer("", "", "東京かも", finished=False)
+    handling = parse_thoughts(option)
+    assert handling.read(answer.raw(handling.tags)).state is State.UNFINISHED
+    lm = SimpleNamespace(
+        generate_until=lambda requests: [answer for _ in requests],
+        apply_chat_template=json.dumps,
+        cache_hook=SimpleNamespace(dbdict=None),
+    )
+    conversation = Conversation(("一", "二"), chat=True, thoughts=option).data()
+    request = make_request("generate_until_multi_turn", {}, ("一", conversation), "nejumi_mtbench", 0)
+    ((first, second, prompt),) = generate_until_multi_turn(lm, [request])
+    assert visible_answers([first, second, prompt], handling, chat=True, whole=False) == [None, None]
 
 
 def test_a_conversation_does_not_go_on_without_an_answer():
@@ -141,5 +198,8 @@ def test_a_conversation_does_not_go_on_without_an_answer():
 def test_missing_answers_have_no_vote_and_are_never_right():
     own = sample_values("exact_match", [NoAnswer(), NoAnswer(), "a"], "a")
     assert (own["exact_match"], own["exact_match_majority"]) == (1 / 3, 1.0)
+    for form in (None, {"a", "b"}.__contains__):  # what has no answer has no form, and is out of the list
+        assert sample_values("in_form", [NoAnswer()], "a", form) == {"in_form": 0.0}
+        assert sample_values("ool", [NoAnswer()], "a", form) == {"ool": 1.0}
     none = sample_values("exact_match", [NoAnswer(), NoAnswer()], "")
     assert (none["exact_match"], none["exact_match_majority"]) == (0.0, 0.0)
