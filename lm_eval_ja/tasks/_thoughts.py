@@ -99,6 +99,8 @@ class Answers:
             how.append(AUTO if self._thoughts else "server")
         elif (self._thoughts or self._by_server) and usual == KEEP:
             how.append("separated")
+        elif self._unfinished:  # without the field: runs of before, which scored the thoughts as an answer
+            how.append(AUTO)
         if self.by_backend:
             how.append("think_end_token")
         return {"thoughts": "+".join(how)} if how else {}

@@ -19,6 +19,8 @@ from lm_eval_ja.metrics import sample_values
 from lm_eval_ja.plugin import generate_until_multi_turn
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.protocols import parse_signature, signature
+from lm_eval_ja.tasks._thoughts import Answers
+from lm_eval_ja.tasks.options import AnswerOptions
 from lm_eval_ja.thoughts import (
     AS_FOUND,
     FAMILIES,
@@ -203,3 +205,11 @@ def test_missing_answers_have_no_vote_and_are_never_right():
         assert sample_values("ool", [NoAnswer()], "a", form) == {"ool": 1.0}
     none = sample_values("exact_match", [NoAnswer(), NoAnswer()], "")
     assert (none["exact_match"], none["exact_match_majority"]) == (0.0, 0.0)
+
+
+def test_conversations_with_unfinished_thoughts_do_not_rank_with_runs_that_had_them_judged():
+    answers = Answers(AnswerOptions(), {})
+    answers.count(State.SEPARATED)
+    assert answers.signature_fields(stops=False, usual="auto") == {}, "as ever"
+    answers.count(State.UNFINISHED)
+    assert answers.signature_fields(stops=False, usual="auto") == {"thoughts": "auto"}
