@@ -572,4 +572,4 @@ def test_killed_at_any_point_nothing_is_paid_for_twice(make, tmp_path):
                     break
         process.stdin.close()
         process.wait(10)
-    assert min(points.values()) > 8, points
+    assert min(points.values()) > 5, points  # an older filelock removes no lock files: fewer steps

@@ -234,7 +234,10 @@ def test_a_flipped_bit_costs_its_judgment(path, caplog, place, named, lost):
         before = judge(requests(4), server.config(concurrency=1), path)
         content = bytearray(path.read_bytes())
         second = content.index(b"\n") + 1
-        content[content.index(place, second) + len(place) - (place == b"\n")] ^= 1
+        where = content.index(place, second) + len(place) - (place == b"\n")
+        content[where] = (
+            b"10"[content[where] == b"1"[0]] if b"key" in place else content[where] ^ 1
+        )  # a key is hex
         path.write_bytes(content)
         again = judge(requests(4), server.config(concurrency=1), path)
         assert len(server.calls) == 4 + lost
