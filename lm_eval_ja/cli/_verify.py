@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +123,9 @@ def _as_data(own: "Verified") -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON can hold it: NaN becomes null."""
+    """The value as JSON can hold it: NaN and infinity become null."""
     if isinstance(value, float):
-        return float(value) if value == value and abs(value) != float("inf") else None  # noqa: PLR0124  # NaN is not itself
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, list):
         return [_plain(part) for part in value]
     return value
