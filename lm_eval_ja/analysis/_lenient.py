@@ -136,11 +136,25 @@ def _phrase(text: str) -> str | None:
         return None
     line = _BULLET.sub("", lines[0]).rstrip("。.!")
     line = next((line.removesuffix(copula) for copula in _COPULAS if line.endswith(copula)), line).strip()
+    return _unquoted(line) or None
+
+
+def _unquoted(line: str) -> str:
+    """The line without the quotation marks around it. Copies nothing on the way: there may be a million."""
+    first, last = 0, len(line)
     changed = True
-    while changed and line:
+    while changed:
         changed = False
         for opening, closing in _QUOTES:
-            if line.startswith(opening) and line.endswith(closing) and len(line) > len(opening + closing):
-                line = line[len(opening) : -len(closing)].strip()
+            if (
+                line.startswith(opening, first, last)
+                and line.endswith(closing, first, last)
+                and last - first > len(opening + closing)
+            ):
+                first, last = first + len(opening), last - len(closing)
+                while first < last and line[first].isspace():
+                    first += 1
+                while first < last and line[last - 1].isspace():
+                    last -= 1
                 changed = True
-    return line or None
+    return line[first:last]

@@ -11,10 +11,11 @@ from tests.support.made_up_runs import jaster_task, run
 FIGURES = ("radar-1", "radar-2", "scatter", "runtime", "bars", "outcomes")
 
 
-def test_twenty_models_load_in_time(page, big):
+def test_twenty_models_load_without_building_what_is_not_seen(page, big):
     assert big.stat().st_size < 15e6
-    times = [page.open(big) for _ in range(3)]
-    assert min(times) < 2000, times
+    page.open(big)
+    nodes = page.js("return document.querySelectorAll('*').length")
+    assert nodes < 20_000
     assert len(page.all("#leaderboards tbody tr")) == 20
     assert page.found() == 1360
     page.click("#leaderboards tbody tr:nth-child(9) input")  # and it reacts

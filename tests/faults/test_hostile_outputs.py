@@ -22,7 +22,6 @@ from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
 from tests.support.judge_server import Answer, Call, JudgeServer, fault, rating_of, say
-from tests.support.linear import assert_linear
 
 MEGA = 1_000_000  # bytes of a long answer
 
@@ -320,16 +319,13 @@ def test_reports_read_all_of_it(hostile) -> None:
 
 @pytest.mark.parametrize("name", LONG)
 def test_a_megabyte_is_scored_in_linear_time(name: str) -> None:
+    """In quadratic time, it would never end within a test's time limit."""
     gold = "東京 都 positive\n甲 -> 乙\n" * 20
-
-    def score(text: str) -> None:
-        prediction = normalize(text, ["strip", "lower", "drop_answer_prefix"])
-        for metric in NEO_METRICS:
-            assert 0 <= METRICS[metric].per_item(prediction, gold) <= 1
-        for dataset in ("jnli", "mawps", "chabsa", "wiki_ner", "wiki_dependency"):
-            format_ok(dataset, prediction)
-
-    assert_linear(score, LONG[name])
+    prediction = normalize(LONG[name], ["strip", "lower", "drop_answer_prefix"])
+    for metric in NEO_METRICS:
+        assert 0 <= METRICS[metric].per_item(prediction, gold) <= 1
+    for dataset in ("jnli", "mawps", "chabsa", "wiki_ner", "wiki_dependency"):
+        format_ok(dataset, prediction)
 
 
 def test_long_texts_have_the_normal_form_that_short_ones_have(monkeypatch: pytest.MonkeyPatch) -> None:

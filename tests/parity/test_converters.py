@@ -105,28 +105,24 @@ def test_the_shipped_facts_are_those_of_the_protocol(spec: Path) -> None:
 
 
 MEASURE = """
-import json, resource, sys, time
+import resource, sys
 from pathlib import Path
 from lm_eval_ja.datasets import packaged
 UNITS = packaged().units
-start = time.process_time()
 for name in sys.argv[2:]:
     files = {url: Path(sys.argv[1]) / url.removeprefix("https://") for url in UNITS[name].urls}
     for samples in UNITS[name].convert(files).values():
         list(samples)
 unit = 2**20 if sys.platform == "darwin" else 2**10
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-print(json.dumps([time.process_time() - start, peak]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak memory from the standard library")
 @pytest.mark.parametrize("name", ["mmluen-test", "wikicorpus-train", "wiki-train"])
-def test_the_large_ones_take_a_minute_and_1_5_gib_at_most(name: str, mirror: Path) -> None:
+def test_the_large_ones_take_1_5_gib_at_most(name: str, mirror: Path) -> None:
     raw_files(name, mirror)
     run = subprocess.run(
         [sys.executable, "-c", MEASURE, mirror, name], check=True, capture_output=True, text=True
     )
-    seconds, mebibytes = json.loads(run.stdout)
-    assert seconds < 60
-    assert mebibytes < 1536
+    assert float(run.stdout) < 1536

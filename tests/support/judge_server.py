@@ -282,7 +282,7 @@ class JudgeServer:
         lines = [
             f"HTTP/1.1 {answer.status} {_phrase(answer.status)}",
             *(["content-type: application/json"] if "content-type" not in answer.headers else []),
-            f"content-length: {len(answer.body) + (2**40 if answer.flooding else 100 * answer.open_ended)}",
+            f"content-length: {len(answer.body) + 2**40 * (answer.flooding or answer.open_ended)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
         writer.write((answer.head or "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n") + answer.body)

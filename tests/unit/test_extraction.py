@@ -1,7 +1,6 @@
 """Where the answer stands: each step equals the reference's regular expression, on any text and in linear time."""
 
 import re
-import time
 import unicodedata
 
 import pytest
@@ -84,10 +83,9 @@ def test_every_extraction_is_a_step():
 
 @pytest.mark.parametrize("step", EXTRACTIONS)
 @pytest.mark.parametrize("piece", ["<answer>", "```json", "```a", "\\boxed{", "\\boxed{{a}", "{a}", "\n"])
-def test_long_outputs_take_linear_time(step, piece):
-    start = time.process_time()
-    apply_steps(piece * 200_000, [step])
-    assert time.process_time() - start < 5, "quadratic: minutes"
+def test_a_long_output_is_read_in_linear_time(step, piece):
+    """In quadratic time, it would never end within a test's time limit."""
+    assert isinstance(apply_steps(piece * 200_000, [step]), str)
 
 
 # ------------------------------------------------------------------------------------------------ Nejumi's steps

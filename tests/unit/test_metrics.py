@@ -19,7 +19,6 @@ from lm_eval_ja.metrics import (
     set_f1,
     spearman,
 )
-from tests.support.linear import assert_linear
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 PER_ITEM = [name for name, metric in METRICS.items() if metric.per_item is not None]
@@ -155,10 +154,9 @@ def test_correlations_warn_of_nothing(recwarn):
 
 
 def test_set_f1_is_linear_in_the_lines():
-    prediction = "\n".join(f"line {i}" for i in range(10_000))
-    reference = "\n".join(f"line {i}" for i in range(5_000, 15_000))
-    assert set_f1(prediction, reference) == 0.5
-    assert_linear(lambda text: set_f1(text, reference), prediction)
+    """By the square of the lines it would take hours."""
+    lines = [f"line {number}" for number in range(600_000)]
+    assert set_f1("\n".join(lines[:400_000]), "\n".join(lines[200_000:])) == 0.5
 
 
 def test_importing_the_room_stays_light():

@@ -1,13 +1,15 @@
 """Every answer in one class, and what it would score if its form were forgiven."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lm_eval_ja.analysis import _lenient
 from lm_eval_ja.analysis._failures import Outcome, analyse, other_language
 from lm_eval_ja.analysis._lenient import read_leniently
 from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.results import read_runs
 from tests.support import small_runs as s
-from tests.support.linear import assert_linear
 
 LINES = "川の -> 清掃を\n清掃を -> 行う"
 CHAT = "Sure, I can help with that! The answer is **neutral**."
@@ -178,26 +180,28 @@ def test_where_nothing_is_clear_there_is_no_reading(dataset, metric, output):
     assert read_leniently(dataset, metric, output) is None
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "「" * 5000,
-        "**" * 20_000,
-        "1." * 20_000,
-        "答えは" * 10_000,
-        "a" * 100_000,
-        "-" * 100_000,
-        "。" * 100_000,
-        "```" * 30_000,
-    ],
-)
-def test_readings_of_hostile_texts_take_linear_time(text):
-    def read(part):
-        for metric in ("exact_match", "char_f1", "set_f1"):
-            read_leniently("jnli", metric, part)
-            read_leniently("wiki_ner", metric, part)
+@pytest.mark.parametrize("piece", ["「", "**", "1.", "答えは", "a", "-", "。", "```", '"(', "' "])
+def test_a_megabyte_is_read_in_linear_time(piece):
+    """In quadratic time, one of them would take hours: it would never end within a test's time limit."""
+    text = piece * (1_000_000 // len(piece.encode()))
+    for metric in ("exact_match", "char_f1", "set_f1"):
+        for dataset in ("jnli", "wiki_ner"):
+            read_leniently(dataset, metric, text)
 
-    assert_linear(read, text)
+
+@given(st.text("「」『』“”\"'*`()[] \u3000東a", max_size=30))
+def test_quotation_marks_are_taken_off_layer_by_layer(text):
+    wanted, before = text, None
+    while wanted != before:
+        before = wanted
+        for opening, closing in _lenient._QUOTES:
+            if (
+                wanted.startswith(opening)
+                and wanted.endswith(closing)
+                and len(wanted) > len(opening + closing)
+            ):
+                wanted = wanted[len(opening) : -len(closing)].strip()
+    assert _lenient._unquoted(text) == wanted
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -104,13 +103,9 @@ def test_text_without_tags_stays_as_it_is(text):
 
 
 @pytest.mark.parametrize("part", [*TAGS, "<think></think>", " ", "\n<think>", "analysis"])
-def test_long_texts_are_read_in_linear_time(part):
-    def seconds(repeats):
-        started = time.process_time()
-        AS_FOUND.read(part * repeats)
-        return time.process_time() - started
-
-    assert seconds(200_000) < 5
+def test_a_long_text_is_read_in_linear_time(part):
+    """In quadratic time, it would never end within a test's time limit."""
+    assert len(AS_FOUND.read(part * 200_000).answer) <= len(part) * 200_000
 
 
 def test_an_option_names_the_tags():
