@@ -396,6 +396,30 @@ def test_no_part_of_a_key_is_kept(monkeypatch):
     assert scrub(KEY[:20] + KEY[10:], config) == "<OPENAI_API_KEY>"
 
 
+@pytest.mark.parametrize("form", [form for form in forms_of(KEY) if form not in {"plain", "upper case"}])
+def test_no_part_of_a_key_is_kept_in_any_form(form, monkeypatch):
+    """Escaped, in hex or in base64, by itself or beside other text of the same form."""
+    set_environment(monkeypatch)
+    config = JudgeConfig()
+    for part in PARTS[::3]:
+        said = forms_of(part)[form]
+        scrubbed = scrub(f"({said}) [[5]]", config)
+        assert "<OPENAI_API_KEY>" in scrubbed, part
+        assert scrubbed.startswith("(")
+        assert scrubbed.endswith(") [[5]]")
+        left = max(len(piece) for piece in scrubbed[1:-7].split("<OPENAI_API_KEY>"))
+        assert left <= (12 if "base64" in form else 0), (part, scrubbed)
+
+
+def test_a_text_of_another_form_is_kept(monkeypatch):
+    set_environment(monkeypatch)
+    for text in (
+        "\\u0041\\n100%25 &amp; c2VjcmV0LWtleQ== 68656c6c6f2077f6 \\\\server\\share",
+        "ſ" * 20 + "K" * 20,
+    ):
+        assert scrub(text, JudgeConfig()) == text
+
+
 @pytest.mark.parametrize(
     "text", [f"{KEY[:8]}***{KEY[-4:]}", f"{KEY[:5]}…{KEY[-7:]}", "sk-proj-", KEY[9:16].lower()]
 )
