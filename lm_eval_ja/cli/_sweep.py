@@ -34,8 +34,8 @@ that names the model, or every {checkpoint} in it. --use_cache is given each che
 
 MT-Bench answers are judged (as by `lm-eval-ja judge`) while the next checkpoint generates.
 
-Run the same command again after anything: checkpoints with complete results are skipped, judgments are paid for once. A
-checkpoint in trouble is named and left out; the exit status is then 1. At the end, scores by checkpoint, and a report."""
+Run the same command again after anything: checkpoints with complete results are skipped, judgments are paid for once.
+A checkpoint in trouble is named and left out; the exit status is then 1. At the end: scores by checkpoint, a report."""
 
 _EPILOG = "docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs/sweep.md"
 
@@ -93,7 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="a process of its own for every checkpoint: slower; always so for vllm and sglang",
     )
-    own.add_argument("--report", metavar="FILE", help="the HTML report (default: report.html in --output_path)")
+    own.add_argument(
+        "--report", metavar="FILE", help="the HTML report (default: report.html in --output_path)"
+    )
     add_run_options(parser)
     return parser
 
@@ -164,7 +166,9 @@ def _alone(folder: Path) -> Any:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise OptionError(f"another sweep is writing to {folder}: wait for it, or name another folder") from None
+        raise OptionError(
+            f"another sweep is writing to {folder}: wait for it, or name another folder"
+        ) from None
     try:
         yield
     finally:
@@ -187,15 +191,14 @@ class _Plan:
         try:
             with contextlib.redirect_stdout(said):  # with --config it prints itself
                 config = EvaluatorConfig.from_cli(deepcopy(options))
-            self._config = {
-                name: value for name, value in asdict(config).items() if name not in _UNIMPORTANT
-            }
+            self._config = {name: value for name, value in asdict(config).items() if name not in _UNIMPORTANT}
+            self._model, self._model_args = config.model, dict(config.model_args)
+            self._names = _naming(self._model, self._model_args)
             manager = config.process_tasks(config.metadata)
         except LmEvalJaError:
             raise
         except (ValueError, TypeError, FileNotFoundError) as error:
             raise OptionError(str(error)) from error
-        self._model, self._model_args = config.model, dict(config.model_args)
         self._cache = config.use_cache
         metadata = dict(config.metadata)
         # The harness has merged the model's arguments in, and will again with the checkpoint's name.
@@ -206,7 +209,6 @@ class _Plan:
         }
         loaded = manager.load(config.tasks)
         self.tasks = [task for task in config.tasks if isinstance(task, str)] or list(loaded["tasks"])
-        self._names = _naming(self._model, self._model_args)
         self.judge = None if config.predict_only else self._find_judge(loaded["tasks"].values())
 
     def _find_judge(self, tasks: Any) -> "Judge | None":
@@ -235,9 +237,7 @@ class _Plan:
         import lm_eval_ja
         from lm_eval_ja.sweep import digest
 
-        metadata = {
-            name: value for name, value in self._metadata.items() if not name.startswith("judge_")
-        }
+        metadata = {name: value for name, value in self._metadata.items() if not name.startswith("judge_")}
         return digest(
             {**self._config, "metadata": metadata},
             checkpoint.name,
@@ -312,8 +312,8 @@ def _naming(model: str, model_args: Mapping[str, Any]) -> str | None:
         name = "pretrained"
     if name in model_args:
         raise OptionError(
-            f"--model_args {name}={model_args[name]}: the sweep sets {name} to each checkpoint in turn; leave it out, or "
-            f"write {_PLACE} where the checkpoint's name belongs, e.g. peft={_PLACE}"
+            f"--model_args {name}={model_args[name]}: the sweep sets {name} to each checkpoint in turn; leave it out, "
+            f"or write {_PLACE} where the checkpoint's name belongs, e.g. peft={_PLACE}"
         )
     return name
 
