@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         plan = _Plan(options, isolate=isolate)
         ledger = Ledger(folder)
         sweep = Sweep(ledger, plan.judge)
-        with _alone(folder):
+        with ledger.alone():
             sweep.run(
                 Work(checkpoint, plan.settings(checkpoint), partial(plan.evaluate, checkpoint))
                 for checkpoint in checkpoints
@@ -156,23 +156,6 @@ def _refuse(given: argparse.Namespace) -> None:
             "tensor_parallel_size or data_parallel_size, or one sweep per GPU, each with its part of the checkpoints "
             "and its own --output_path"
         )
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Any:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / "sweep.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise OptionError(
-            f"another sweep is writing to {folder}: wait for it, or name another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Plan:

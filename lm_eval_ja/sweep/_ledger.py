@@ -2,8 +2,12 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.results import mapping, read_lines, read_results
@@ -55,6 +59,25 @@ class Ledger:
             except TypeError:
                 continue
             self._done[done.settings] = done
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While it is open, no other sweep writes to the folder.
+
+        Raises:
+            OptionError: Another one does.
+        """
+        lock = FileLock(self.folder / "sweep.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise OptionError(
+                f"another sweep is writing to {self.folder}: wait for it, or name another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def find(self, settings: str) -> Done | None:
         """What is known of a checkpoint with these settings, if its files are still there and whole."""

@@ -18,7 +18,7 @@ import pytest
 
 from lm_eval_ja.cli import _sweep
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.sweep import run_apart
+from lm_eval_ja.sweep import Ledger, run_apart
 from tests.e2e.conftest import REPOSITORY, SAMPLE, environment
 from tests.support.judge_server import JudgeServer, say
 
@@ -107,7 +107,7 @@ def test_a_sweep_gives_what_single_runs_give_and_does_once_what_is_the_same_for_
     monkeypatch.setattr(jaster, "load", load_data)
     monkeypatch.setattr(TaskManager, "__init__", make_manager)
     names = ["ckpts/step-1000", "ckpts/step-900", "ckpts/step-950"]
-    sweep = ["sweep", *names, *TASK, "--limit", "2", "--batch_size", "4", "--output_path", "out"]
+    sweep = ["sweep", *names, *TASK, "--limit", "1", "--batch_size", "4", "--output_path", "out"]
     assert main(sweep) == 1
     said = capsys.readouterr()
     assert "ckpts/step-950 is left out" in said.err
@@ -129,7 +129,7 @@ def test_a_sweep_gives_what_single_runs_give_and_does_once_what_is_the_same_for_
     assert len(models) == 2
 
     for name in ("step-900", "step-1000"):
-        args = f"--model hf --model_args pretrained=ckpts/{name} --limit 2 --batch_size 4".split()
+        args = f"--model hf --model_args pretrained=ckpts/{name} --limit 1 --batch_size 4".split()
         lm_eval(*args, *TASK, output="single", env=FAST)
         assert_same(tmp_path / "out" / f"ckpts__{name}", tmp_path / "single" / f"ckpts__{name}")
 
@@ -168,7 +168,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, lm_eval_ja):
         assert killed.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    with pytest.raises(OptionError, match="another sweep is writing"), _sweep._alone(tmp_path / "out"):
+    with pytest.raises(OptionError, match="another sweep is writing"), Ledger(tmp_path / "out").alone():
         pass
     killed.kill()
     killed.wait()
