@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import _mirror_path
-from tests.e2e.conftest import command, environment, evaluate, lm_eval, lm_eval_ja, sample_answers, tiny_model  # noqa: F401  # fixtures
+from tests.support.commands import environment
 
 TINY = "tiny"
 """Name under which the server serves the model."""
@@ -79,7 +79,7 @@ def vllm() -> None:
 
 
 @pytest.fixture(scope="session")
-def vllm_url(vllm: None, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: F811  # the fixture
+def vllm_url(vllm: None, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of vLLM's OpenAI-compatible server, serving the tiny model."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import SAMPLE, Finished, environment
+from tests.support.commands import SAMPLE, Finished, environment
 from tests.support.judge_server import JudgeServer
 
 LAUNCHER = Path(__file__).with_name("rank_launcher.py")

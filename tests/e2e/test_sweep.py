@@ -19,7 +19,7 @@ import pytest
 from lm_eval_ja.cli import _sweep
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.sweep import Ledger, run_apart
-from tests.e2e.conftest import REPOSITORY, SAMPLE, environment
+from tests.support.commands import REPOSITORY, SAMPLE, environment
 from tests.support.judge_server import JudgeServer, say
 
 FAST = {"LM_EVAL_JA_INDEX_CACHE": "1", "OPENAI_API_KEY": "sk-secret-0123456789abcdef"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import environment
+from tests.support.commands import environment
 from tests.support.judge_server import JudgeServer, say
 from tests.support.model_server import ModelServer, answer_to, prompt_of, think, thinks_for_ever
 

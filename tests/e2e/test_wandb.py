@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -20,6 +19,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.report._wandb import log_to_wandb
 from lm_eval_ja.results import read_runs
+from tests.support.commands import SAMPLE, evaluate_command
 from tests.support.judge_server import JudgeServer
 
 pytestmark = pytest.mark.skipif(
@@ -176,15 +176,10 @@ def test_the_harness_logs_generation_only(lm_eval, sample_answers):
 def evaluated(sample_answers, tmp_path_factory):
     """Results of the sample questions of jaster."""
     folder = tmp_path_factory.mktemp("evaluated")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "lm_eval", "run", "--model", "recorded", "--tasks", "nejumi_jaster"),
-            *("--model_args", f"path={sample_answers}", "--metadata", json.dumps({"data": "sample"})),
-            *("--output_path", str(folder), "--log_samples"),
-        ],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "LM_EVAL_JA_CACHE": str(folder / "cache"), "LM_EVAL_JA_OFFLINE": "1"},
+    evaluate_command(
+        *("--model", "recorded", "--model_args", f"path={sample_answers}", "--tasks", "nejumi_jaster"),
+        *("--metadata", SAMPLE),
+        folder=folder,
     )
     return folder
 

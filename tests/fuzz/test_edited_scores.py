@@ -5,8 +5,6 @@ import math
 import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.rescoring import rescore, verify_runs, write_results
 from lm_eval_ja.rescoring._recompute import kind_of
 from lm_eval_ja.results import read_runs
+from tests.support.commands import evaluate_command, run_command
 from tests.support.judge_server import JudgeServer, say
 
 EDITS = int(os.environ.get("LM_EVAL_JA_VERIFY_EDITS", "100"))
@@ -67,29 +66,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the harness with every kind of task, answered with noise, judged twice by a real server."""
     folder = tmp_path_factory.mktemp("verify")
     prompts, answers = folder / "prompts.jsonl", folder / "answers.jsonl"
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("LM_EVAL_JA_")]:
-            patch.delenv(name)
-        patch.setenv("LM_EVAL_JA_CACHE", str(folder / "cache"))
-        for name in ("LM_EVAL_JA_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-            patch.setenv(name, "1")
-        patch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
-        asked = f"nejumi_jaster,{OTHERS}"
-        assert main(["prompts", "--tasks", asked, "-o", str(prompts), "--metadata", METADATA]) == 0
-        answers.write_text("".join(json.dumps(line) + "\n" for line in _answers(prompts)), encoding="utf-8")
-        with JudgeServer(rate) as server:
-            options = json.dumps({**json.loads(METADATA), "judge_base_url": server.url, "judge_repeats": 2})
-            model = ("--model", "recorded", "--model_args", f"path={answers}", "--metadata", options)
-            out = ("--output_path", str(folder / "out"), "--log_samples")
-            done = subprocess.run(
-                [sys.executable, "-m", "lm_eval", "run", *model, "--tasks", f"nejumi,{OTHERS}", *out],
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                check=False,
-            )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "out"
+    asked = f"nejumi_jaster,{OTHERS}"
+    run_command(
+        "lm-eval-ja", "prompts", "--tasks", asked, "-o", str(prompts), "--metadata", METADATA, folder=folder
+    )
+    answers.write_text("".join(json.dumps(line) + "\n" for line in _answers(prompts)), encoding="utf-8")
+    with JudgeServer(rate) as server:
+        options = json.dumps({**json.loads(METADATA), "judge_base_url": server.url, "judge_repeats": 2})
+        return evaluate_command(
+            *("--model", "recorded", "--model_args", f"path={answers}", "--metadata", options),
+            *("--tasks", f"nejumi,{OTHERS}"),
+            folder=folder,
+            env={"OPENAI_API_KEY": "sk-0123456789abcdef"},
+        ).folder
 
 
 @pytest.fixture

@@ -1,39 +1,24 @@
 """``lm-eval-ja compare`` on results that the harness wrote."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lm_eval_ja.cli import main
+from tests.support.commands import SAMPLE, evaluate_command
 
 ANSWERS = Path(__file__).parents[2] / "examples" / "sample_answers.jsonl"
 HOSTILE = "\x1b[31m赤\u202e[bold]|<script>alert(1)</script>`x`\nneutral"
 
 
 def evaluate(answers, output, *args):
-    subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "lm_eval",
-                "run",
-                "--model",
-                "recorded",
-                "--model_args",
-                f"path={answers}",
-            ),
-            *("--tasks", "nejumi_jaster_nli,nejumi_jaster_jsquad", "--metadata", '{"data": "sample"}'),
-            *("--output_path", str(output), "--log_samples", *args),
-        ],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "LM_EVAL_JA_CACHE": str(output.parent / "cache"), "LM_EVAL_JA_OFFLINE": "1"},
+    evaluate_command(
+        *("--model", "recorded", "--model_args", f"path={answers}", "--metadata", SAMPLE, *args),
+        *("--tasks", "nejumi_jaster_nli,nejumi_jaster_jsquad"),
+        folder=output.parent,
+        output=output.name,
     )
 
 

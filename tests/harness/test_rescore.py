@@ -3,8 +3,6 @@
 import json
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean
 
@@ -19,6 +17,7 @@ from lm_eval_ja.protocols import Missing, Score, load_protocol
 from lm_eval_ja.report._payload import make_payload
 from lm_eval_ja.rescoring import rescore, write_results
 from lm_eval_ja.results import read_runs
+from tests.support.commands import evaluate_command, run_command
 
 METADATA = '{"data": "sample", "max_samples": -1}'
 NOISE = (
@@ -32,17 +31,11 @@ NOISE = (
 )
 
 
-def _lm_eval(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def _answered_run(folder: Path, protocol: str, tasks: str) -> Path:
     """A run of the harness whose answers are the golds with noise."""
-    prompts, answers, out = folder / "prompts.jsonl", folder / "answers.jsonl", folder / "out"
-    _lm_eval("lm_eval_ja.cli", "prompts", "--tasks", tasks, "-o", str(prompts), "--metadata", METADATA)
+    prompts, answers = folder / "prompts.jsonl", folder / "answers.jsonl"
+    given = ("--tasks", tasks, "--metadata", METADATA)
+    run_command("lm-eval-ja", "prompts", *given, "-o", str(prompts), folder=folder)
     golds = {}
     for entry in load_protocol(protocol).tasks.values():
         samples = load(entry.protocol, entry.dataset, max_samples=-1, data="sample")[entry.split]
@@ -53,9 +46,8 @@ def _answered_run(folder: Path, protocol: str, tasks: str) -> Path:
             record = json.loads(line)
             record["output"] = rng.choice(NOISE)(golds[record["id"]])
             file.write(json.dumps(record) + "\n")
-    given = ("--model", "recorded", "--model_args", f"path={answers}", "--metadata", METADATA)
-    _lm_eval("lm_eval", "run", *given, "--tasks", tasks, "--output_path", str(out), "--log_samples")
-    return out
+    model = ("--model", "recorded", "--model_args", f"path={answers}")
+    return evaluate_command(*model, *given, folder=folder).folder
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import itertools
 import json
 import random
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,7 @@ from lm_eval_ja.metrics import METRICS, apply_steps, gold
 from lm_eval_ja.protocols import Missing, load_protocol
 from lm_eval_ja.rescoring import rescore
 from lm_eval_ja.results import Run, read_runs
+from tests.support.commands import evaluate_command, run_command
 
 PROTOCOLS = ("neo", "llm_jp_eval", "llm_jp_eval_1_4", "llm_jp_eval_2_1_base", "nejumi3", "nejumi4")
 DATASETS = ("jnli", "niilc", "mawps", "chabsa", "jcommonsenseqa")
@@ -34,11 +33,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Run:
     ]
     options = ["--metadata", METADATA, "--apply_chat_template", "--tasks", ",".join(tasks)]
 
-    def run(*arguments: str) -> None:
-        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    run("lm_eval_ja.cli", "prompts", *options, "-o", str(folder / "prompts.jsonl"))
+    run_command("lm-eval-ja", "prompts", *options, "-o", "prompts.jsonl", folder=folder)
     rng = random.Random(0)
     with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
         for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines():
@@ -48,9 +43,10 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Run:
                 dataset, "1"
             )
             file.write(json.dumps({**record, "output": rng.choice(NOISE).format(answer)}) + "\n")
-    given = ("--model", "recorded", "--model_args", f"path={folder / 'answers.jsonl'}")
-    run("lm_eval", "run", *given, *options, "--output_path", str(folder / "out"), "--log_samples")
-    (own,) = read_runs([folder / "out"]).runs
+    done = evaluate_command(
+        "--model", "recorded", "--model_args", "path=answers.jsonl", *options, folder=folder
+    )
+    (own,) = read_runs([done.folder]).runs
     return own
 
 

@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lm_eval_ja.metrics import METRICS
+from tests.support.commands import evaluate_command, run_command
 
 pytestmark = pytest.mark.mirror
 
@@ -21,15 +19,10 @@ def sha1(text: str) -> str:
 @pytest.fixture(scope="module")
 def run(mirror: Path, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("neo")
-    env = {**os.environ, "LM_EVAL_JA_MIRROR": str(mirror), "LM_EVAL_JA_CACHE": str(folder / "cache")}
-
-    def python(*args: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", *args], env=env, cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-4000:]
-
-    python("lm_eval_ja.cli", "prompts", "--tasks", "nejumi_jaster", "-o", "prompts.jsonl")
+    env = {"LM_EVAL_JA_MIRROR": str(mirror)}
+    run_command(
+        "lm-eval-ja", "prompts", "--tasks", "nejumi_jaster", "-o", "prompts.jsonl", folder=folder, env=env
+    )
     lines = [json.loads(line) for line in (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines()]
     # Every question gets the gold answer of its own dataset's first question: right sometimes, and known.
     from lm_eval_ja.datasets import Settings, available, load
@@ -40,9 +33,10 @@ def run(mirror: Path, tmp_path_factory: pytest.TempPathFactory):
         for line in lines:
             output = first[line["task"].removeprefix("nejumi_jaster_")] + "\n\n何か"
             file.write(json.dumps({**line, "output": output}, ensure_ascii=False) + "\n")
-    python(
-        *("lm_eval", "run", "--model", "recorded", "--model_args", "path=answers.jsonl"),
-        *("--tasks", "nejumi_jaster", "--output_path", "out", "--log_samples"),
+    evaluate_command(
+        *("--model", "recorded", "--model_args", "path=answers.jsonl", "--tasks", "nejumi_jaster"),
+        folder=folder,
+        env=env,
     )
     return folder, lines
 

@@ -205,7 +205,8 @@ def test_metadata_in_commands_is_understood(path: Path) -> None:
 
 
 def known_variables() -> set[str]:
-    sources = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("conftest.py")]
+    tests = ROOT / "tests"
+    sources = [*PACKAGE.rglob("*.py"), *tests.rglob("conftest.py"), *(tests / "support").glob("*.py")]
     named = {name for path in sources for name in _VARIABLE.findall(text_of(path))}
     judge = {field.name.upper() for field in dataclasses.fields(JudgeOptions) if field.name != "data"}
     return named | {f"LM_EVAL_JA_{name}" for name in judge}
