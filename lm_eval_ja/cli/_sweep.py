@@ -26,11 +26,11 @@ same for all is done once: Python and torch are imported, tasks indexed, data re
 
   lm-eval-ja sweep ckpts/* --tasks nejumi_jaster --batch_size 16 --output_path out
   lm-eval-ja sweep ckpts/* --tasks nejumi --model vllm --apply_chat_template --output_path out
-  lm-eval-ja sweep adapters/* --model_args pretrained=BASE,peft={checkpoint} --tasks nejumi_jaster --output_path out
+  lm-eval-ja sweep adapters/* --model_args pretrained=BASE,peft=@CHECKPOINT --tasks nejumi_jaster --output_path out
   lm-eval-ja sweep answers/*.jsonl --model recorded --tasks nejumi_jaster --output_path out
 
 Every option of `lm_eval run` works, and stands below. The sweep itself sets --log_samples, and of --model_args the one
-that names the model, or every {checkpoint} in it. --use_cache is given each checkpoint's name.
+that names the model, or every @CHECKPOINT in it. --use_cache is given each checkpoint's name.
 
 MT-Bench answers are judged (as by `lm-eval-ja judge`) while the next checkpoint generates.
 
@@ -39,7 +39,7 @@ A checkpoint in trouble is named and left out; the exit status is then 1. At the
 
 _EPILOG = "docs: https://github.com/lm-eval-ja/lm-eval-ja/tree/main/docs/sweep.md"
 
-_PLACE = "{checkpoint}"
+_PLACE = "@CHECKPOINT"
 _OWN = ("checkpoints", "isolate", "report")
 _APART = ("vllm", "sglang", "nemo", "megatron")
 """Backends, by the beginning of their names, whose engines do not give all memory back while their process lives."""

@@ -18,7 +18,7 @@ import pytest
 
 from lm_eval_ja.cli import _sweep
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.sweep import Ledger, run_apart
+from lm_eval_ja.sweep import Checkpoint, Ledger, run_apart
 from tests.support.commands import REPOSITORY, SAMPLE, environment
 from tests.support.judge_server import JudgeServer, say
 
@@ -276,3 +276,18 @@ def test_what_cannot_work_is_refused_before_anything_is_loaded(words, reason, tm
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OptionError, match=re.escape(reason)):
         _sweep.run(argparse.Namespace(words=words))
+
+
+def test_the_checkpoint_stands_where_the_user_puts_it(tmp_path, monkeypatch):
+    """Adapters of one base model, each with an answer cache of its own; the user's own options stay."""
+    for name, value in environment(tmp_path, FAST).items():
+        monkeypatch.setenv(name, value)
+    words = ["ad/7", *TASK, "--model_args", "pretrained=BASE,peft=@CHECKPOINT", "dtype=float32"]
+    given = _sweep.build_parser().parse_args([*words, "--use_cache", "kept", "--output_path", "out"])
+    options = {name: value for name, value in vars(given).items() if name not in _sweep._OWN}
+    plan = _sweep._Plan(argparse.Namespace(**options), isolate=False)
+    own = plan._arguments(Checkpoint("ad/7"))
+    assert own.model_args == {"pretrained": "BASE", "peft": "ad/7", "dtype": "float32"}
+    assert own.metadata == {"data": "sample"}
+    assert own.use_cache == "kept_ad__7"
+    assert plan.settings(Checkpoint("ad/7")) != plan.settings(Checkpoint("ad/8"))

@@ -160,7 +160,9 @@ def test_what_is_optional_is_imported_where_it_is_used_only(
     extra: str, requirement: str, names: set[str]
 ) -> None:
     assert rooms(names) == set(re.findall(r"`(\w+)`", documented()[extra][requirement]))
-    assert [path for name in names for path, at_once in importers()[name].items() if at_once] == []
+    own = PACKAGE / "callbacks"  # derives from a class of transformers; nothing else imports it
+    at_once = [path for name in names for path, now in importers()[name].items() if now]
+    assert [path for path in at_once if path.parent != own] == []
 
 
 # ------------------------------------------------------------------------------------------- what it never does

@@ -41,3 +41,12 @@ def private_imports(path: Path) -> list[str]:
 def test_private_modules_are_used_in_their_room_only(room: str) -> None:
     found = {str(path.relative_to(PACKAGE)): private_imports(path) for path in (PACKAGE / room).rglob("*.py")}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_nothing_imports_the_callbacks_which_need_transformers() -> None:
+    named = [
+        path
+        for path in PACKAGE.rglob("*.py")
+        if path.parent.name != "callbacks" and "lm_eval_ja.callbacks" in path.read_text(encoding="utf-8")
+    ]
+    assert named == []
