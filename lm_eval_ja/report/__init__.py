@@ -4,6 +4,7 @@ runs = read_runs(["out"])
 write_html(analyse_runs(runs), Path("report.html"))
 """
 
+from lm_eval_ja.report._data import as_csv, as_json, printable_json
 from lm_eval_ja.report._export import export
 from lm_eval_ja.report._given import given_csv, given_json, given_lines
 from lm_eval_ja.report._grid import (
@@ -18,7 +19,7 @@ from lm_eval_ja.report._grid import (
 from lm_eval_ja.report._html import write_html
 from lm_eval_ja.report._models import Facts, match_models, read_models
 from lm_eval_ja.report._publish import Publisher, publish
-from lm_eval_ja.report._tables import as_csv, as_json, printable_json, report_tables
+from lm_eval_ja.report._tables import report_tables
 from lm_eval_ja.report._wandb import log_to_wandb
 
 __all__ = [

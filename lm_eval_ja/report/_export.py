@@ -16,10 +16,11 @@ from pathlib import Path
 
 from lm_eval_ja.analysis import Analysis
 from lm_eval_ja.errors import OptionError
+from lm_eval_ja.report._data import as_csv
 from lm_eval_ja.report._grid import as_latex, as_markdown
 from lm_eval_ja.report._html import write_html
 from lm_eval_ja.report._models import Facts
-from lm_eval_ja.report._tables import as_csv, report_tables
+from lm_eval_ja.report._tables import report_tables
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")

@@ -25,10 +25,10 @@ from lm_eval_ja.analysis import (
     SamplingError,
 )
 from lm_eval_ja.protocols import Score
+from lm_eval_ja.report._data import TURNS, signature_digest
 from lm_eval_ja.report._differences import asked, generation
 from lm_eval_ja.report._models import Facts
 from lm_eval_ja.report._status import by_status, statuses
-from lm_eval_ja.report._tables import TURNS, signature_digest
 from lm_eval_ja.results import Question, Run, TaskResult, Turn
 
 Json = dict[str, Any]

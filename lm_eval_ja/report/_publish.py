@@ -21,9 +21,9 @@ from lm_eval_ja.analysis import Analysis, Leaderboard
 from lm_eval_ja.datasets import raw_urls
 from lm_eval_ja.errors import DataError, LmEvalJaError, OptionError
 from lm_eval_ja.metrics import METRICS
+from lm_eval_ja.report._data import as_csv, as_json
 from lm_eval_ja.report._html import write_html
 from lm_eval_ja.report._records import Record, records_of, shareable
-from lm_eval_ja.report._tables import as_csv, as_json
 from lm_eval_ja.results import Run
 
 _SCHEMA = "0.3.0"
