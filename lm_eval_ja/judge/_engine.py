@@ -1,4 +1,4 @@
-"""The judging itself: which judgments are needed, getting them concurrently, saving each as it comes."""
+"""The judging itself: getting judgments concurrently, saving each as it comes."""
 
 import contextlib
 import logging
@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -14,12 +14,14 @@ from tqdm import tqdm
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._client import JudgeClient
 from lm_eval_ja.judge._clients import connect
-from lm_eval_ja.judge._config import Endpoint, JudgeConfig, judgment_keys
+from lm_eval_ja.judge._config import Endpoint, JudgeConfig
 from lm_eval_ja.judge._faults import CallError
 from lm_eval_ja.judge._ledger import Batch, Ledger
-from lm_eval_ja.judge._rating import assess, parse_rating
+from lm_eval_ja.judge._rating import assess
 from lm_eval_ja.judge._retry import Caller, ServiceDown, Stopped
+from lm_eval_ja.judge._saver import Saver
 from lm_eval_ja.judge._store import JudgmentStore, Record
+from lm_eval_ja.judge._survey import Job, read_record, record_of, survey
 from lm_eval_ja.judge._types import Judgment, Messages
 
 if TYPE_CHECKING:
@@ -28,103 +30,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _PATIENCE = 2.0  # seconds that calls which cannot be ended (a name being looked up, say) are waited for
 _LOOK_AGAIN = 1.0  # seconds between looks at what other runs are asking for
-
-
-@dataclass(slots=True)
-class Job:
-    """One judgment to get, and the places in the result that it goes to."""
-
-    key: str
-    item: int
-    repeat: int
-    places: list[int] = field(default_factory=list)
-    earlier: Record | None = None
-
-
-@dataclass(slots=True)
-class Survey:
-    """What is asked for, against what is there.
-
-    Attributes:
-        results: One place per judgment; filled where the store has it.
-        jobs: The judgments to get, each once.
-    """
-
-    results: list[Judgment | None]
-    jobs: list[Job]
-
-
-def survey(
-    items: Sequence[Messages], config: JudgeConfig, endpoint: Endpoint, store: JudgmentStore
-) -> Survey:
-    """Compare the judgments asked for with the store."""
-    results: list[Judgment | None] = []
-    jobs: dict[str, Job] = {}
-    wanted = list(judgment_keys(items, config, endpoint))
-    records = store.find({key for _, _, key in wanted})
-    for item, repeat, key in wanted:
-        place = len(results)
-        results.append(None)
-        if key in jobs:
-            jobs[key].places.append(place)
-            continue
-        record = records.get(key)
-        judgment = read_record(record, config) if record else None
-        if judgment is not None and judgment.rating is not None:
-            results[place] = judgment
-        else:
-            jobs[key] = Job(key, item, repeat, [place], record)
-    return Survey(results, list(jobs.values()))
-
-
-def read_record(record: Record, config: JudgeConfig) -> Judgment:
-    """A saved judgment, under the present reading of ratings."""
-    text, finish_reason = record.text, record.finish_reason
-    if config.strict and record.first_text is not None:  # the reference asks once
-        text, finish_reason = record.first_text, ""
-    rating, reason = assess(text, finish_reason, strict=config.strict, max_tokens=config.max_tokens)
-    return Judgment(
-        rating=rating,
-        reason=reason,
-        text=text,
-        model=record.model,
-        served_model=record.served_model,
-        prompt_tokens=record.prompt_tokens,
-        completion_tokens=record.completion_tokens,
-        latency=record.latency,
-        repeat=record.repeat,
-        cached=True,
-        adaptations=record.adaptations,
-    )
-
-
-def record_of(
-    job: Job,
-    replies: Sequence["Reply"],
-    config: JudgeConfig,
-    endpoint: Endpoint,
-    adaptations: tuple[str, ...],
-) -> Record:
-    """What is saved of all replies that were paid for."""
-    last = replies[-1]
-    first_text = replies[0].text if len(replies) > 1 else None
-    if job.earlier is not None:
-        first_text = job.earlier.text if job.earlier.first_text is None else job.earlier.first_text
-    return Record(
-        key=job.key,
-        model=config.model,
-        served_model=last.served_model,
-        base_url=endpoint.url,
-        repeat=job.repeat,
-        text=last.text,
-        finish_reason=last.finish_reason,
-        rating=parse_rating(last.text),
-        first_text=first_text,
-        prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-        completion_tokens=sum(reply.completion_tokens for reply in replies),
-        latency=round(last.latency, 3),
-        adaptations=adaptations,
-    )
 
 
 class Engine:
@@ -252,7 +157,7 @@ class Engine:
     def _get(self, jobs: Sequence[Job], client: JudgeClient, caller: Caller) -> None:
         """Get judgments, many at a time."""
         pending = deque(jobs)
-        saver = _Saver(self._store)
+        saver = Saver(self._store)
         workers = [
             threading.Thread(
                 target=self._work, args=(pending, client, caller, saver), name="judge", daemon=True
@@ -295,7 +200,7 @@ class Engine:
             for place, result in enumerate(self._survey.results)
         ]
 
-    def _work(self, jobs: deque[Job], client: JudgeClient, caller: Caller, saver: "_Saver") -> None:
+    def _work(self, jobs: deque[Job], client: JudgeClient, caller: Caller, saver: Saver) -> None:
         while not self._stop.is_set():
             try:
                 job = jobs.popleft()
@@ -308,7 +213,7 @@ class Engine:
             except (ServiceDown, JudgeError) as exc:
                 self._halt(client, str(exc))
 
-    def _finish(self, job: Job, client: JudgeClient, caller: Caller, saver: "_Saver") -> None:
+    def _finish(self, job: Job, client: JudgeClient, caller: Caller, saver: Saver) -> None:
         """Get one judgment and save it. Whatever nobody has foreseen costs this one only."""
         judgment = None
         try:
@@ -366,55 +271,3 @@ class Engine:
         if self._unscored:
             notes["unscored"] = self._unscored
         return notes
-
-
-class _Saver:
-    """Writes records as they come: one disk flush for all that have come during the last one."""
-
-    def __init__(self, store: JudgmentStore) -> None:
-        self._store = store
-        self._queue = threading.Lock()
-        self._disk = threading.Lock()
-        self._waiting: list[_Entry] = []
-
-    def save(self, record: Record) -> None:
-        """Return once the record is on the disk.
-
-        Raises:
-            JudgeError: It cannot be written.
-        """
-        entry = _Entry(record)
-        with self._queue:
-            self._waiting.append(entry)
-        with self._disk:
-            if not entry.done:  # whoever comes first writes for all that wait
-                self._write()
-        if entry.problem is not None:
-            raise entry.problem
-
-    def finish(self) -> None:
-        """Write what still waits."""
-        with self._disk:
-            self._write()
-
-    def _write(self) -> None:
-        with self._queue:
-            batch, self._waiting = self._waiting, []
-        if not batch:
-            return
-        problem: Exception | None = None
-        try:
-            self._store.append([entry.record for entry in batch])
-        except Exception as exc:  # noqa: BLE001 -- raised again by everyone that waits
-            problem = exc
-        for entry in batch:
-            entry.problem, entry.done = problem, True
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A record that is to be written."""
-
-    record: Record
-    done: bool = False
-    problem: Exception | None = None

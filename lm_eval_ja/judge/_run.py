@@ -10,9 +10,10 @@ from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge._client import JudgeClient
 from lm_eval_ja.judge._clients import connect
 from lm_eval_ja.judge._config import JudgeConfig, resolve_endpoint
-from lm_eval_ja.judge._engine import Engine, survey
+from lm_eval_ja.judge._engine import Engine
 from lm_eval_ja.judge._faults import CallError, Cause, TransientError
 from lm_eval_ja.judge._store import JudgmentStore
+from lm_eval_ja.judge._survey import survey
 from lm_eval_ja.judge._types import JudgeStopped, Judgment, Messages, WorkPlan
 
 _LOG = logging.getLogger(__name__)

@@ -16,14 +16,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lm_eval_ja.errors import JudgeError
-from lm_eval_ja.judge._batch_api import BatchApi, Progress, Unclear, batch_api
+from lm_eval_ja.judge._batch_api import BatchApi, Progress, Unclear
+from lm_eval_ja.judge._batch_apis import batch_api
 from lm_eval_ja.judge._clients import connect
 from lm_eval_ja.judge._config import Endpoint, JudgeConfig, judgment_keys, resolve_endpoint
-from lm_eval_ja.judge._engine import Job, read_record, record_of, survey
 from lm_eval_ja.judge._faults import CallError
 from lm_eval_ja.judge._ledger import Batch, Ledger, new_batch
 from lm_eval_ja.judge._run import try_out
 from lm_eval_ja.judge._store import JudgmentStore, Record
+from lm_eval_ja.judge._survey import Job, read_record, record_of, survey
 from lm_eval_ja.judge._types import Judgment, Messages
 
 _LOG = logging.getLogger(__name__)

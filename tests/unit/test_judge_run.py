@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +15,17 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.errors import JudgeError
-from lm_eval_ja.judge import JudgeStopped, JudgmentStore, _engine, build_messages, judge, load_prompts, plan
-from tests.judge_server import JudgeServer, fault, rate, rating_of, requests, say, set_environment, stall
+from lm_eval_ja.judge import JudgeStopped, JudgmentStore, _saver, build_messages, judge, load_prompts, plan
+from tests.support.judge_server import (
+    JudgeServer,
+    fault,
+    rate,
+    rating_of,
+    requests,
+    say,
+    set_environment,
+    stall,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +263,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests in the background
 import sys
 from lm_eval_ja.judge import JudgeConfig, judge
-from tests.judge_server import requests
+from tests.support.judge_server import requests
 config = JudgeConfig(base_url=sys.argv[1], concurrency=int(sys.argv[3]), backoff=0.01)
 for judgment in judge(requests(int(sys.argv[4])), config, sys.argv[2]):
     print(judgment.rating)
@@ -316,7 +326,15 @@ def test_ctrl_c_saves_and_says_how_to_go_on(path):
 
 
 def test_two_runs_started_together_pay_once(path):
-    with JudgeServer(latency=0.02) as server:
+    """Two processes: the judge holds its answers until both have claimed what they may ask for."""
+    both = threading.Event()
+
+    def claimed():
+        if len(list(path.with_name(f"{path.name}.claims").glob("*.keys"))) == 2:
+            both.set()
+        return both.is_set()
+
+    with JudgeServer(lambda call: replace(rate(call), until=claimed)) as server:
         processes = [start(server, path, 4, 80) for _ in range(2)]
         outputs = [process.communicate(timeout=120)[0] for process in processes]
         expected = "".join(f"{float(rating_of(item))}\n" for item in requests(80))
@@ -386,7 +404,7 @@ def test_a_store_that_breaks_midway_stops_the_run_and_hands_over_what_was_paid_f
 
 def test_replies_that_wait_for_the_disk_when_the_run_stops_are_saved(path, monkeypatch):
     waiting = []
-    save = _engine._Saver.save
+    save = _saver.Saver.save
 
     def noted(self, record):
         waiting.append(record)
@@ -402,7 +420,7 @@ def test_replies_that_wait_for_the_disk_when_the_run_stops_are_saved(path, monke
         refusal = replace(fault(401), until=lambda: len(waiting) == 4)
         return refusal if call.prompt == "q4" else say("[[5]]")
 
-    monkeypatch.setattr(_engine._Saver, "save", noted)
+    monkeypatch.setattr(_saver.Saver, "save", noted)
     with JudgeServer(script) as server, pytest.raises(JudgeStopped):
         judge(requests(5), server.config(concurrency=5), SlowDisk(path))
     assert len(path.read_bytes().splitlines()) == 4

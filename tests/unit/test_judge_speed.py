@@ -4,9 +4,9 @@ import threading
 import tracemalloc
 from dataclasses import replace
 
-from lm_eval_ja.judge import JudgmentStore, _engine, judge
+from lm_eval_ja.judge import JudgmentStore, _saver, judge
 from lm_eval_ja.judge._store import Record
-from tests.judge_server import JudgeServer, rate, requests, set_environment
+from tests.support.judge_server import JudgeServer, rate, requests, set_environment
 
 
 def test_all_calls_that_are_allowed_are_made_at_once(tmp_path, monkeypatch):
@@ -33,7 +33,7 @@ def test_one_flush_serves_all_judgments_that_wait_for_it(tmp_path, monkeypatch):
     set_environment(monkeypatch)
     waiting, batches = [], []
     all_wait = threading.Event()
-    save = _engine._Saver.save
+    save = _saver.Saver.save
 
     def noted(self, record):
         waiting.append(record)
@@ -47,7 +47,7 @@ def test_one_flush_serves_all_judgments_that_wait_for_it(tmp_path, monkeypatch):
             assert all_wait.wait(120)
             super().append(records)
 
-    monkeypatch.setattr(_engine._Saver, "save", noted)
+    monkeypatch.setattr(_saver.Saver, "save", noted)
     with JudgeServer() as server:
         judge(requests(32), server.config(concurrency=32), Store(tmp_path / "store.jsonl"))
     assert sum(batches) == 32
