@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from scipy import special
@@ -33,16 +34,16 @@ from lm_eval_ja.analysis._leaf_intervals import (
     Floats,
     Moments,
     Scale,
-    combine,
     difference_margins,
     difference_moments,
-    freedom,
     moments,
     score_margins,
+    sum_margins,
 )
 from lm_eval_ja.analysis._resampling import rank_intervals
 
 DRAWS = 2000
+LEAST, MOST, WIDE = 93.0, 97.0, 1.05
 Z = float(special.ndtri(0.975))
 CATEGORIES = {
     "NLI": ("jamp", "janli", "jnli", "jsem", "jsick"),
@@ -79,11 +80,12 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Node:
-    """A score over leaves and how much each weighs in it."""
+    """A score over leaves, how much each weighs in it, and what an interval holds at least (see `attainable`)."""
 
     name: str
     leaves: Sequence[Leaf]
     weights: Floats
+    least: float = 0.0
 
     @property
     def truth(self) -> Floats:
@@ -226,11 +228,7 @@ def posterior(node: Node, rng: np.random.Generator) -> Ends:
 def ours(node: Node, _: np.random.Generator) -> Ends:
     single = node.leaves[0].other is None
     own = [leaf.moments for leaf in node.leaves]
-    below, above = zip(
-        *((score_margins if single else difference_margins)(leaf) for leaf in own), strict=True
-    )
-    columns = (np.stack(part, axis=-1) for part in (below, above, [freedom(leaf) for leaf in own]))
-    lower, upper = combine(node.weights, *columns)
+    lower, upper = sum_margins(node.weights, own, score_margins if single else difference_margins)
     return node.value - lower, node.value + upper
 
 
@@ -307,15 +305,40 @@ def ratings(
     return leaves
 
 
+def attainable(n: int, band: tuple[float, float]) -> float:
+    """What an interval for a share holds at least, on average over a band, if it holds 93 % at every rate of it.
+
+    Exactly, by enumeration: the counts whose intervals contain a rate are neighbours (ends rise with it), and the
+    counts nearest to what is expected are among them. Of all such runs of counts the one is taken that holds least
+    but not less than 93 %; no procedure without a random draw does with less.
+    """
+    counts, least = np.arange(n + 1), []
+    for rate in np.linspace(*band, 201)[:-1] + (band[1] - band[0]) / 400:
+        chance = np.exp(
+            special.gammaln(n + 1) - special.gammaln(counts + 1) - special.gammaln(n - counts + 1)
+            + special.xlogy(counts, rate) + special.xlog1py(n - counts, -rate)
+        )  # fmt: skip
+        below = np.concatenate([[0], np.cumsum(chance)])
+        held = below[int(np.ceil(n * rate)) + 1 :][None] - below[: int(np.floor(n * rate)) + 1][:, None]
+        least.append(100 * held[held >= LEAST / 100].min())
+    return float(np.mean(least))
+
+
 # -------------------------------------------------------------------------------------------------------- tables
 
 
 class Table:
-    """Prints rows as they are measured and keeps what the last lines say."""
+    """Prints rows as they are measured and keeps what the last lines say, and those of all tables."""
+
+    IMPOSSIBLE: ClassVar[list[str]] = []
+    OUTSIDE: ClassVar[list[str]] = []
+    WIDER: ClassVar[list[str]] = []
+    cells = 0
 
     def __init__(self, title: str, methods: dict[str, Callable[[Node, np.random.Generator], Ends]]) -> None:
         self.methods = methods
         self.found: list[tuple[Floats, Floats]] = []
+        self.names: list[tuple[str, float]] = []
         print(
             f"\n### {title}\n\n| score | {' | '.join(methods)} |\n| :-- |{' --: |' * len(methods)}",
             flush=True,
@@ -329,6 +352,7 @@ class Table:
             covered.append(100 * np.mean((low <= node.truth + 1e-9) & (node.truth - 1e-9 <= high)))
             widths.append(np.mean(high - low))
         self.found.append((np.array(covered), np.array(widths)))
+        self.names.append((node.name, node.least))
         cells = (f"{hold:.1f} / {width:.3f}" for hold, width in zip(covered, widths, strict=True))
         print(f"| {node.name} | {' | '.join(cells)} |", flush=True)
 
@@ -343,6 +367,17 @@ class Table:
         ratio = widths / best[:, None]
         middle = " | ".join(f"{own:.3f}" for own in np.median(ratio, axis=0))
         print(f"| **width / narrowest that holds 93 %, median** | {middle} |")
+        if "ours" in self.methods:
+            place = list(self.methods).index("ours")
+            for (name, least), hold, wide in zip(
+                self.names, covered[:, place].tolist(), ratio[:, place].tolist(), strict=True
+            ):
+                ends = self.OUTSIDE if least <= MOST else self.IMPOSSIBLE
+                if not LEAST <= hold <= MOST:
+                    ends.append(f"{name}: {hold:.1f}" + (f" (at least {least:.1f})" if least > MOST else ""))
+                if wide > WIDE:
+                    self.WIDER.append(f"{name}: {wide:.2f}")
+            Table.cells += len(covered)
 
 
 def nodes_of(leaves: dict[str, Leaf], n: int, more: Sequence[Leaf]) -> list[Node]:
@@ -441,7 +476,8 @@ def main() -> int:
             ):
                 own = [discordant(rng, size, n, band) if two else rates(rng, size, n, band) for _ in DATASETS]
                 what = f"{band:.0%} differ at most" if two else f"{band[0]:.0%} to {band[1]:.0%}"
-                table.row(Node(f"{what}, n = {n}", own[:1], np.ones(1)), rng)
+                least = 0.0 if two else attainable(n, band)
+                table.row(Node(f"{what}, n = {n}", own[:1], np.ones(1), least), rng)
                 table.row(Node(f"average of nine, {what}, n = {n}", own, WEIGHTS), rng)
         table.close()
         table = Table(f"{title}: made-up ratings, ten conversations of two turns", methods)
@@ -451,7 +487,18 @@ def main() -> int:
             table.row(Node(f"average of eight, {band[0]} to {band[1]}", own, np.full(8, 1 / 8)), rng)
         table.close()
     without_replacement(cells, rng, size)
-    places(cells, rng, size)
+    places(cells, rng, min(size, 1000))
+    outside = len(Table.IMPOSSIBLE) + len(Table.OUTSIDE)
+    print(
+        f"\nours: {Table.cells - outside} of {Table.cells} cells in {LEAST:g} to {MOST:g} % (one standard error of a "
+        f"cell at 95 %: {100 * np.sqrt(0.95 * 0.05 / size):.2f} points)"
+    )
+    for title, names in (
+        ("no interval that holds 93 % at every rate can", Table.IMPOSSIBLE),
+        ("others outside", Table.OUTSIDE),
+        (f"wider than {WIDE:g} times the narrowest method here that holds 93 %", Table.WIDER),
+    ):
+        print(f"{title}: {len(names)}" + "".join(f"\n  {name}" for name in names))
     print(f"\n{time.perf_counter() - start:.0f} s, {size} intervals per cell, seed {options.seed}")
     return 0
 

@@ -23,10 +23,9 @@ from lm_eval_ja.analysis._calibration import SPREADS
 from lm_eval_ja.analysis._leaf_intervals import (
     METRIC,
     Floats,
-    combine,
     difference_margins,
     difference_moments,
-    freedom,
+    sum_margins,
 )
 from lm_eval_ja.analysis._power import Spread, _least, times_the_questions
 from lm_eval_ja.protocols import Leaf
@@ -58,10 +57,7 @@ def found(cells: Cells, pair: tuple[int, int], weights: Floats, n: int, rng: np.
         parts.append(difference_moments(cells[name][pair[0]][drawn], cells[name][pair[1]][drawn], METRIC))
     own = np.array([weight for _, weight in used])
     value = sum(weight * part.mean for weight, part in zip(own, parts, strict=True))
-    below, above = (
-        np.stack(ends, -1) for ends in zip(*(difference_margins(p, LEVEL) for p in parts), strict=True)
-    )
-    low, high = combine(own, below, above, np.stack([freedom(part) for part in parts], -1), None, LEVEL)
+    low, high = sum_margins(own, parts, difference_margins)
     return float(((value - low > 0) | (value + high < 0)).mean())
 
 

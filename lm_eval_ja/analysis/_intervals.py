@@ -6,7 +6,7 @@ answered the same questions get the same draws.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,13 @@ import numpy as np
 from lm_eval_ja.analysis._leaderboards import RANKED, Column, evaluate_trees, make_leaderboards, run_columns
 from lm_eval_ja.analysis._leaf_intervals import (
     LEVEL,
+    Margins,
     Moments,
     Scale,
-    combine,
-    freedom,
     moments,
     scale_of,
     score_margins,
+    sum_margins,
     sum_of_squares,
 )
 from lm_eval_ja.analysis._resampling import (
@@ -329,7 +329,7 @@ def tree_intervals(
     run: Run,
     leaves: Mapping[str, tuple[Leaf, Moments | None]],
     points: Mapping[str, float],
-    margins: Callable[[Moments, float], tuple[Floats, Floats]],
+    margins: Margins,
     level: float = LEVEL,
     *,
     differences: bool = False,
@@ -351,18 +351,13 @@ def tree_intervals(
     units = {leaf.name.name: row for (leaf, _), row in zip(known, np.eye(len(known)), strict=True)}
     if not known:
         return {}
-    below, above, degrees, spreads = (
-        np.array(column)
-        for column in zip(
-            *((*margins(own, level), freedom(own), np.sqrt(own.variance)) for _, own in known), strict=True
-        )
-    )
+    spreads = np.array([np.sqrt(own.variance) for _, own in known])
     ends = np.array([(-leaf.scale.width if differences else leaf.scale.worst,
                       leaf.scale.width if differences else leaf.scale.best) for leaf, _ in known])  # fmt: skip
     alike = _correlations([leaf for leaf, _ in known])
     found = {}
     for name, weights in evaluate_trees(run, units, mean_array).items():
-        lower, upper = combine(weights, below, above, degrees, alike, level)
+        lower, upper = sum_margins(weights, [own for _, own in known], margins, alike, level)
         worst, best = weights @ ends
         found[name] = Interval(
             value=points[name],

@@ -15,10 +15,9 @@ from lm_eval_ja.analysis._leaderboards import Column, run_protocols
 from lm_eval_ja.analysis._leaf_intervals import (
     Floats,
     Moments,
-    combine,
     difference_margins,
-    freedom,
     scale_of,
+    sum_margins,
 )
 from lm_eval_ja.analysis._lenient import right_or_wrong
 from lm_eval_ja.datasets import packaged
@@ -211,14 +210,7 @@ def _least(
             )
             for _, leaf, spread, n in own
         ]
-        margins = [difference_margins(part) for part in parts]
-        below, above, degrees = (
-            np.stack(column, axis=-1)
-            for column in zip(
-                *((*ends, freedom(part)) for ends, part in zip(margins, parts, strict=True)), strict=True
-            )
-        )
-        lower, _ = combine(np.array([weight for weight, *_ in own]), below, above, degrees, alike)
+        lower, _ = sum_margins(np.array([weight for weight, *_ in own]), parts, difference_margins, alike)
         shown = np.flatnonzero((seen > 0) & (lower < seen))
         least.append(float(grid[shown[0]]) if len(shown) else math.inf)
         errors.append(error)

@@ -1,6 +1,7 @@
 """The array functions: against slow loops, against enumeration, and in simulation against known truths."""
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -15,9 +16,9 @@ from lm_eval_ja.analysis._leaf_intervals import (
     combine,
     difference_margins,
     difference_moments,
-    freedom,
     moments,
     score_margins,
+    sum_margins,
 )
 from lm_eval_ja.analysis._resampling import (
     bootstrap_means,
@@ -204,12 +205,10 @@ def scale(name):
 def intervals(own, margins):
     """Ends of every score of `TREE`, from the moments of its leaves."""
     units = dict(zip(own, np.eye(len(own)), strict=True))
-    below, above = np.array([margins(leaf) for leaf in own.values()]).T
-    degrees = np.array([freedom(leaf) for leaf in own.values()])
     points = evaluate(TREE, {name: float(leaf.mean) for name, leaf in own.items()}, mean_number)
     found = {}
     for name, weights in evaluate(TREE, units, mean_array).items():
-        lower, upper = combine(weights, below, above, degrees)
+        lower, upper = sum_margins(weights, list(own.values()), margins)
         found[name] = points[name] - lower, points[name] + upper
     return found
 
@@ -277,8 +276,7 @@ def test_differences_are_covered_however_few_questions_tell_two_runs_apart(quest
     change = rng.random((4000, questions))
     b = a + 0.5 * ((change < (moved * up)[:, None]) * 1.0 - (change > (1 - moved * (1 - up))[:, None]) * 1.0)
     own = difference_moments(a, b, METRIC)
-    below, above = difference_margins(own)
-    lower, upper = combine(np.ones(1), below[:, None], above[:, None], freedom(own)[:, None])
+    lower, upper = sum_margins(np.ones(1), [own], difference_margins)
     truth = 0.5 * moved * (2 * up - 1)
     assert np.mean((own.mean - lower <= truth) & (truth <= own.mean + upper)) >= 0.93
 
@@ -299,3 +297,42 @@ def test_leaves_that_ask_the_same_questions_do_not_average_their_luck_out():
     apart, _ = combine(np.array([0.5, 0.5]), margin, margin, degrees)
     alike, _ = combine(np.array([0.5, 0.5]), margin, margin, degrees, np.ones((2, 2)))
     assert (alone, apart, alike) == pytest.approx((0.1, 0.1 / np.sqrt(2), 0.1))
+
+
+def binomial(questions, rates):
+    """Chance of every count of right answers, ``(rates, counts)``."""
+    counts = np.arange(questions + 1)
+    ways = np.array([math.comb(questions, int(count)) for count in counts], dtype=float)
+    return ways * rates[:, None] ** counts * (1 - rates[:, None]) ** (questions - counts)
+
+
+def every_count(questions):
+    """A dataset of right or wrong for every count of right answers."""
+    right = np.tri(questions + 1, questions, -1)
+    return moments(right, METRIC)
+
+
+@pytest.mark.parametrize("questions", [10, 20, 50, 100])
+@pytest.mark.parametrize(
+    ("band", "most"), [((0, 0.02), 98.5), ((0.02, 0.1), 98.0), ((0.1, 0.3), 97.0), ((0.3, 0.7), 97.0)]
+)
+def test_right_or_wrong_is_covered_exactly_as_often_as_is_said(questions, band, most):
+    """Summed over all counts, nothing drawn. Near 0 hardly an interval can hold for less."""
+    rates = np.linspace(*band, 102)[1:-1]
+    own = every_count(questions)
+    below, above = score_margins(own)
+    inside = (own.mean - below <= rates[:, None]) & (rates[:, None] <= own.mean + above)
+    held = 100 * (binomial(questions, rates) * inside).sum(axis=1)
+    assert 93 <= held.mean() <= most
+    assert held.min() >= 86
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_averages_of_small_datasets_are_covered(rate):
+    """Nine datasets of ten questions: 92 of 100 before the variance that small datasets hide was put back."""
+    rng = np.random.default_rng(int(100 * rate))
+    leaves = [moments((rng.random((20_000, 10)) < rate).astype(float), METRIC) for _ in range(9)]
+    weights = np.full(9, 1 / 9)
+    below, above = sum_margins(weights, leaves, score_margins)
+    mean = np.mean([leaf.mean for leaf in leaves], axis=0)
+    assert 0.932 <= np.mean((mean - below <= rate) & (rate <= mean + above)) <= 0.97
