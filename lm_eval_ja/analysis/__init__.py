@@ -1,6 +1,8 @@
 """What results say: leaderboards, intervals, comparisons, failures. Pure functions over results and score trees.
 
+```python
 analysis = analyse_runs(read_runs(["out"]))
+```
 """
 
 from lm_eval_ja.analysis._analyse import Analysis, analyse_runs

@@ -1,7 +1,9 @@
 """How results look: printed, and written as one HTML file or to W&B.
 
+```python
 runs = read_runs(["out"])
 write_html(analyse_runs(runs), Path("report.html"))
+```
 """
 
 from lm_eval_ja.report._data import as_csv, as_json, printable_json

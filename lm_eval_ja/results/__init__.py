@@ -1,6 +1,8 @@
 """Result and sample files of the harness, read and written: the only room that knows their layout.
 
+```python
 runs = read_runs(["out"])
+```
 """
 
 from lm_eval_ja.results._files import (

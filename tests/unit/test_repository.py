@@ -55,6 +55,13 @@ def test_scripts_of_workflows_are_shell_and_take_nothing_from_the_outside(path: 
 
 
 @each_workflow
+def test_the_sites_sources_are_laid_out_before_it_is_built(path: Path) -> None:
+    for script in scripts(path):
+        build = re.search(r"\b(mike deploy|mkdocs build)\b", script)
+        assert build is None or "scripts/docs_site.py out/docs" in script[: build.start()]
+
+
+@each_workflow
 def test_what_workflows_run_exists(path: Path) -> None:
     for script in scripts(path):
         assert set(re.findall(r"\bmake ([a-z-]+)", script)) <= TARGETS
