@@ -23,7 +23,7 @@ from pathlib import Path
 from table import ROOT
 
 sys.path.insert(0, str(ROOT))
-from tests.judge_server import JudgeServer
+from tests.support.judge_server import JudgeServer
 
 
 def write_answers(path: Path, checkpoint: int) -> None:

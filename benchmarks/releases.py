@@ -23,7 +23,7 @@ import numpy as np
 from lm_eval_ja.analysis import Policy, Rule, gate_runs, parse_policy
 from lm_eval_ja.protocols import evaluate, load_protocol, mean_number
 from lm_eval_ja.results import Run
-from tests.made_up_runs import jaster_task, run
+from tests.support.made_up_runs import jaster_task, run
 
 NEO = load_protocol("neo")
 RULES = {rules.dataset: rules for rules in NEO.tasks.values() if rules.category}

@@ -39,10 +39,7 @@ def main() -> int:
     unknown = set(options.parts) - set(PARTS)
     if unknown or not options.mirror.is_dir() or options.repeats < 1:
         parser.error(f"no such part or folder, or too few repeats: {sorted(unknown) or options.mirror}")
-    sys.path[1:1] = [
-        str(ROOT / "tests"),
-        str(ROOT / "tests" / "browser"),
-    ]  # whose helpers make servers and runs
+    sys.path.insert(1, str(ROOT))  # for tests.support, which makes servers and runs
     # Nothing but the packages and the mirror is used, whatever the developer has set.
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"}
     os.environ.setdefault("OPENAI_API_KEY", "benchmark")

@@ -4,7 +4,7 @@
     python scripts/make_screenshots.py docs/images    renew the screenshots of the docs
 
 One real run of the harness on the sample data, judged by the tests' judge server, is multiplied into eight made-up
-models (tests/browser/fabricate.py). Needs chromium, chromedriver and selenium; without them only the report is made.
+models (tests/support/fabricate.py). Needs chromium, chromedriver and selenium; without them only the report is made.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
-import fabricate  # a helper of the tests, found through the line above
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tests.support import fabricate
+from tests.support.judge_server import JudgeServer
 
 JAPANESE_AND_DARK = """
 document.querySelector('#language').click();
@@ -47,7 +48,7 @@ def make_report(folder: Path) -> tuple[Path, int]:
 
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        with fabricate.judge_server() as server:
+        with JudgeServer() as server:
             real = fabricate.real_run(place / "real", server.url, place / "cache")
         runs = read_runs([fabricate.multiply(real, place / "runs", fabricate.personas(8))])
         analysis = analyse_runs(runs)

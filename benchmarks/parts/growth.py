@@ -9,8 +9,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import fabricate  # a helper of the tests, found as parts.report says
-
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.judge import JudgeConfig, judge, preflight
 from lm_eval_ja.report import write_html
@@ -18,6 +16,7 @@ from lm_eval_ja.results import read_runs
 from parts import judge as judging
 from parts import report as reports
 from table import Place, Row, seconds, shown
+from tests.support import fabricate
 
 FACTORS = (1, 10, 100)
 

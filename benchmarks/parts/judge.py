@@ -27,7 +27,7 @@ GOALS = {32: 1.25, 128: 1.15}
 @contextmanager
 def server(latency: float) -> Iterator[str]:
     """Base URL of a judge server."""
-    command = [sys.executable, str(ROOT / "tests" / "judge_server.py"), "--latency", str(latency)]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "judge_server.py"), "--latency", str(latency)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

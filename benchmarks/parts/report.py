@@ -1,6 +1,6 @@
 """(f) Reports of 1, 20 and 100 models with 1,360 answers each: making one, and until the page is ready in Chromium.
 
-The runs are made up from one real run on the sample data (tests/browser/fabricate.py). N models are compared with N
+The runs are made up from one real run on the sample data (tests/support/fabricate.py). N models are compared with N
 times one model.
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import fabricate  # a helper of the tests
-
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.report import write_html
 from lm_eval_ja.results import read_runs
 from table import Place, Row, seconds, shown
+from tests.support import fabricate
+from tests.support.judge_server import JudgeServer
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 STEPS = (
@@ -55,7 +55,7 @@ def rows(place: Place) -> Iterator[Row]:
 
 def real_run(place: Place) -> Path:
     """A real run on the sample data, from which all others are made up."""
-    with fabricate.judge_server() as server, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    with JudgeServer() as server, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         return fabricate.real_run(place.folder / "real", server.url, place.folder / "own-cache")
 
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from lm_eval_ja.cli import main
-from tests.judge_server import JudgeServer
-from tests.model_server import ModelServer
+from tests.support.judge_server import JudgeServer
+from tests.support.model_server import ModelServer
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import SAMPLE, Finished, environment
-from tests.judge_server import JudgeServer
+from tests.support.judge_server import JudgeServer
 
 LAUNCHER = Path(__file__).with_name("rank_launcher.py")
 KEY = {"OPENAI_API_KEY": "sk-anything"}

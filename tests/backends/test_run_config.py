@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from lm_eval_ja.families import look, recognize, write_configs
-from tests.model_folders import make_folder
-from tests.model_server import ModelServer
+from tests.support.model_folders import make_folder
+from tests.support.model_server import ModelServer
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from tests.backends.conftest import TINY, outputs
-from tests.judge_server import JudgeServer
+from tests.support.judge_server import JudgeServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("vllm")]
 

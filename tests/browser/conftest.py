@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import fabricate  # a helper, found through the line above
-
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.report import write_html
 from lm_eval_ja.results import read_runs
+from tests.support import fabricate
+from tests.support.judge_server import JudgeServer
 
 _FLAGS = (
     "--headless",
@@ -169,7 +167,7 @@ def page(driver: Any) -> Iterator[Page]:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real run of the harness on the sample data, judged by a real server."""
     folder = tmp_path_factory.mktemp("real")
-    with fabricate.judge_server() as server:
+    with JudgeServer() as server:
         return fabricate.real_run(folder, server.url, folder / "cache")
 
 

@@ -1,12 +1,12 @@
 """The report in a real browser: what people do with it."""
 
 import pytest
-import small_runs as s
 
 from lm_eval_ja.analysis import analyse_runs
 from lm_eval_ja.report import write_html
 from lm_eval_ja.results import RunSet, read_runs
-from tests.made_up_runs import jaster_task, run
+from tests.support import small_runs as s
+from tests.support.made_up_runs import jaster_task, run
 
 FIGURES = ("radar-1", "radar-2", "scatter", "runtime", "bars", "outcomes")
 

@@ -17,7 +17,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval_ja.cli import main
 from lm_eval_ja.plugin import TASKS_PATH
 from lm_eval_ja.results import write_run
-from tests.judge_server import JudgeServer, fault, rate
+from tests.support.judge_server import JudgeServer, fault, rate
 
 NO_JUDGE = {"judge_model": "none"}
 

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 
-from tests.batch_servers import AnthropicProvider, OpenAIProvider
 from tests.e2e.conftest import environment
 from tests.e2e.test_mtbench import answers  # noqa: F401 -- a fixture
-from tests.judge_server import JudgeServer
+from tests.support.batch_servers import AnthropicProvider, OpenAIProvider
+from tests.support.judge_server import JudgeServer
 
 KEYS = {"OPENAI_API_KEY": "sk-secret-0123456789abcdef", "ANTHROPIC_API_KEY": "sk-ant-secret-0123456789"}
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.e2e.test_mtbench import KEY, answers  # noqa: F401 -- a fixture
-from tests.judge_server import JudgeServer, rating_of, say
+from tests.support.judge_server import JudgeServer, rating_of, say
 
 
 def two_judges(call):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lm_eval_ja.errors import LmEvalJaError
-from tests.judge_server import JudgeServer, fault, raw, say
+from tests.support.judge_server import JudgeServer, fault, raw, say
 
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]
 SAMPLE = ["--metadata", json.dumps({"data": "sample"})]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import environment
-from tests.judge_server import JudgeServer, say
-from tests.model_server import ModelServer, answer_to, prompt_of, think, thinks_for_ever
+from tests.support.judge_server import JudgeServer, say
+from tests.support.model_server import ModelServer, answer_to, prompt_of, think, thinks_for_ever
 
 TASKS = "nejumi_jaster_jnli,nejumi_jaster_jemhopqa"
 

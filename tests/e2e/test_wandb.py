@@ -20,9 +20,7 @@ from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.report._wandb import log_to_wandb
 from lm_eval_ja.results import read_runs
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from judge_server import JudgeServer
+from tests.support.judge_server import JudgeServer
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("wandb") is None,

@@ -26,8 +26,8 @@ from typing import Any
 import pytest
 
 from lm_eval_ja.plugin import TASKS_PATH
-from tests.judge_server import Answer, Call, JudgeServer, rating_of, say
-from tests.model_server import ModelServer, answer_to, prompt_of
+from tests.support.judge_server import Answer, Call, JudgeServer, rating_of, say
+from tests.support.model_server import ModelServer, answer_to, prompt_of
 
 pytestmark = [pytest.mark.mirror, pytest.mark.slow]
 

@@ -21,8 +21,8 @@ from lm_eval_ja.judge import JudgmentStore
 from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
-from tests.judge_server import Answer, Call, JudgeServer, fault, rating_of, say
-from tests.linear import assert_linear
+from tests.support.judge_server import Answer, Call, JudgeServer, fault, rating_of, say
+from tests.support.linear import assert_linear
 
 MEGA = 1_000_000  # bytes of a long answer
 

@@ -37,7 +37,7 @@ from lm_eval_ja.judge import JudgeStopped, JudgmentStore, judge
 from lm_eval_ja.prompts import Conversation
 from lm_eval_ja.results import read_runs
 from lm_eval_ja.results._stamps import stamp_after
-from tests.judge_server import JudgeServer, fault, rate, requests, say, set_environment
+from tests.support.judge_server import JudgeServer, fault, rate, requests, say, set_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BODY = "質問：湖は？\t琵琶湖\n".encode() * 20_000  # 0.6 MB
@@ -347,7 +347,7 @@ JUDGING = """
 import sys, time
 print(time.time(), flush=True)
 from lm_eval_ja.judge import JudgeConfig, judge, preflight
-from tests.judge_server import requests
+from tests.support.judge_server import requests
 config = JudgeConfig(base_url=sys.argv[1], concurrency=4, backoff=0.05, timeout=5)
 preflight(config)
 start = time.perf_counter()

@@ -19,7 +19,7 @@ from lm_eval_ja.protocols import load_protocol
 from lm_eval_ja.rescoring import rescore, verify_runs, write_results
 from lm_eval_ja.rescoring._recompute import kind_of
 from lm_eval_ja.results import read_runs
-from tests.judge_server import JudgeServer, say
+from tests.support.judge_server import JudgeServer, say
 
 EDITS = int(os.environ.get("LM_EVAL_JA_VERIFY_EDITS", "100"))
 OTHERS = "nejumi_jaster_jsts,llm_jp_eval_alt-e-to-j,m_ifeval_ja"

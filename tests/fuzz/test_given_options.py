@@ -16,7 +16,7 @@ from lm_eval_ja.judge import load_prompts
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.options import pick
 from lm_eval_ja.tasks.options import JasterOptions
-from tests.for_long import calm, explains, for_long
+from tests.support.for_long import calm, explains, for_long
 
 pytestmark = pytest.mark.timeout(7200)
 

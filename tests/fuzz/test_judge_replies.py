@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lm_eval_ja.judge import JudgeConfig, JudgmentStore, judge
 from lm_eval_ja.judge._faults import CallError, from_status
 from lm_eval_ja.judge._store import Record
-from tests.judge_server import Answer, JudgeServer, completion, rate, requests, set_environment
+from tests.support.judge_server import Answer, JudgeServer, completion, rate, requests, set_environment
 
 SECONDS = float(os.environ.get("LM_EVAL_JA_FUZZ_SECONDS", "0"))
 SEEDS = sorted((Path(__file__).parent / "seeds" / "judge_replies").iterdir())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lm_eval_ja.adapters import make_request
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.models.recorded import RecordedLM
-from tests.for_long import calm, explains, for_long
+from tests.support.for_long import calm, explains, for_long
 
 pytestmark = pytest.mark.timeout(7200)
 SEEDS = sorted((Path(__file__).parent / "seeds" / "recorded").iterdir())

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -17,11 +16,9 @@ from lm_eval_ja.errors import LmEvalJaError
 from lm_eval_ja.judge.options import JudgeOptions
 from lm_eval_ja.rescoring import find_runs, rejudge, rescore
 from lm_eval_ja.results import read_runs
-from tests.judge_server import JudgeServer, set_environment
-from tests.saved_answers import save_answers
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
+from tests.support.judge_server import JudgeServer, set_environment
+from tests.support.saved_answers import save_answers
 
 SECONDS = float(os.environ.get("LM_EVAL_JA_FUZZ_SECONDS", "0"))
 ROUNDS = 60

@@ -13,7 +13,7 @@ from lm_eval_ja.errors import LmEvalJaError, OptionError
 from lm_eval_ja.prompts import Shot, load_preset, make_style, preset_names
 from lm_eval_ja.protocols import read_protocol
 from lm_eval_ja.report import read_models
-from tests.for_long import calm, explains, for_long
+from tests.support.for_long import calm, explains, for_long
 
 pytestmark = pytest.mark.timeout(7200)
 SEEDS = sorted((Path(__file__).parent / "seeds" / "yaml").iterdir())

@@ -24,7 +24,7 @@ from lm_eval_ja.errors import DataError, JudgeError, OptionError
 from lm_eval_ja.judge import build_messages, estimate_tokens, plan
 from lm_eval_ja.judge.forecast import Forecast
 from lm_eval_ja.judge.options import JudgeOptions
-from tests.judge_server import JudgeServer
+from tests.support.judge_server import JudgeServer
 
 SAMPLE = {"data": "sample"}
 EXAMPLES = Path(__file__).parents[2] / "examples"

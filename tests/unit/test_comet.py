@@ -23,7 +23,7 @@ needs_comet = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("comet")
-    script = Path(__file__).parents[1] / "comet_checkpoint.py"
+    script = Path(__file__).parents[1] / "support" / "comet_checkpoint.py"
     subprocess.run([str(PYTHON), "-W", "ignore", str(script), str(folder)], check=True)
     return str(folder)
 

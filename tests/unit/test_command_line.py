@@ -9,11 +9,9 @@ import pytest
 
 import lm_eval_ja.cli
 from lm_eval_ja.cli import main
-from tests.judge_server import JudgeServer, rate, say, set_environment
-from tests.saved_answers import save_answers
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
+from tests.support.judge_server import JudgeServer, rate, say, set_environment
+from tests.support.saved_answers import save_answers
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """Comparing two runs: the numbers, the questions, what is refused and what is noted."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, run, whole_run
-
 from lm_eval_ja.analysis._compare import compare_runs
 from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.errors import DataError, OptionError
+from tests.support.made_up_runs import CATEGORIES, METRICS, NEO, jaster_task, mtbench_task, run, whole_run
 
 
 def by_name(comparison):

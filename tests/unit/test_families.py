@@ -10,7 +10,7 @@ import yaml
 from lm_eval_ja.cli import main
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.families import families, look, read_template, recognize, thoughts_of, write_configs
-from tests.model_folders import FOLDERS, make_folder
+from tests.support.model_folders import FOLDERS, make_folder
 
 
 def seen(name, where):

@@ -1,7 +1,6 @@
 """The gate: decisions on runs whose truth is known, policies that are none, and the command."""
 
 import json
-import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,8 @@ import pytest
 from lm_eval_ja.analysis import gate_runs, parse_policy, read_policy
 from lm_eval_ja.cli import main
 from lm_eval_ja.errors import OptionError
-from tests.made_up_runs import CATEGORIES, METRICS, jaster_task, mtbench_task, run, whole_run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
+from tests.support.made_up_runs import CATEGORIES, METRICS, jaster_task, mtbench_task, run, whole_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,19 +2,23 @@
 
 import random
 import statistics
-import sys
 from dataclasses import astuple, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import CATEGORIES, METRICS, jaster_task, mtbench_task, question, run, whole_run
-
 from lm_eval_ja.analysis._intervals import bootstrap_intervals
 from lm_eval_ja.analysis._leaderboards import make_leaderboards
 from lm_eval_ja.results import RunSet
+from tests.support.made_up_runs import (
+    CATEGORIES,
+    METRICS,
+    jaster_task,
+    mtbench_task,
+    question,
+    run,
+    whole_run,
+)
 
 
 @pytest.fixture(scope="module")

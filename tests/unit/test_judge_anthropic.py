@@ -7,7 +7,7 @@ import pytest
 
 from lm_eval_ja.errors import JudgeError, OptionError
 from lm_eval_ja.judge import JudgeConfig, JudgeStopped, JudgmentStore, judge, plan, preflight
-from tests.judge_server import Answer, JudgeServer, rating_of, raw, requests, say, set_environment
+from tests.support.judge_server import Answer, JudgeServer, rating_of, raw, requests, say, set_environment
 
 KEY = "sk-ant-api03-VerySecretKey0123456789"
 MODEL = "claude-judge-1"

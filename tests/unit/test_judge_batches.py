@@ -11,7 +11,7 @@ import pytest
 
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge import JudgeConfig, JudgmentStore, batches, judge
-from tests.batch_servers import (
+from tests.support.batch_servers import (
     BROKEN,
     CANCELLED,
     EXPIRED,
@@ -21,7 +21,7 @@ from tests.batch_servers import (
     by_text,
     say_json,
 )
-from tests.judge_server import KEY, Answer, JudgeServer, fault, rating_of, requests, set_environment
+from tests.support.judge_server import KEY, Answer, JudgeServer, fault, rating_of, requests, set_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROVIDERS = [OpenAIProvider, AnthropicProvider]
@@ -479,7 +479,7 @@ import os, sys
 import openai
 from lm_eval_ja.judge import JudgeConfig, JudgmentStore, batches
 from lm_eval_ja.judge import _client, _transport
-from tests.judge_server import requests
+from tests.support.judge_server import requests
 
 batches._SETTLING = 0.0
 api, url, path = sys.argv[1:4]

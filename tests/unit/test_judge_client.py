@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lm_eval_ja.errors import JudgeError, OptionError
 from lm_eval_ja.judge import JudgeConfig, JudgeStopped, JudgmentStore, judge, preflight
 from lm_eval_ja.judge._secrets import scrub
-from tests.judge_server import (
+from tests.support.judge_server import (
     KEY,
     Answer,
     JudgeServer,
@@ -174,7 +174,7 @@ def test_two_possible_judges_in_the_environment_are_not_guessed_between(monkeypa
 LOUD = """
 import logging, sys
 from lm_eval_ja.judge import JudgeConfig, judge
-from tests.judge_server import requests
+from tests.support.judge_server import requests
 logging.basicConfig(level=logging.INFO)  # as the harness does
 judge(requests(3), JudgeConfig(base_url=sys.argv[1]), sys.argv[2], progress=False)
 """

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from lm_eval_ja.judge import JudgeStopped, JudgmentStore, judge
-from tests.judge_server import (
+from tests.support.judge_server import (
     JudgeServer,
     fault,
     rate,

@@ -10,7 +10,7 @@ import pytest
 
 from lm_eval_ja.judge import JudgmentStore, _engine, _transport, judge
 from lm_eval_ja.judge import _openai as client_module
-from tests.judge_server import (
+from tests.support.judge_server import (
     Answer,
     JudgeServer,
     completion,

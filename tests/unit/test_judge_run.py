@@ -15,7 +15,16 @@ import pytest
 
 from lm_eval_ja.errors import JudgeError
 from lm_eval_ja.judge import JudgeStopped, JudgmentStore, _saver, build_messages, judge, load_prompts, plan
-from tests.judge_server import JudgeServer, fault, rate, rating_of, requests, say, set_environment, stall
+from tests.support.judge_server import (
+    JudgeServer,
+    fault,
+    rate,
+    rating_of,
+    requests,
+    say,
+    set_environment,
+    stall,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +262,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started the tests in the background
 import sys
 from lm_eval_ja.judge import JudgeConfig, judge
-from tests.judge_server import requests
+from tests.support.judge_server import requests
 config = JudgeConfig(base_url=sys.argv[1], concurrency=int(sys.argv[3]), backoff=0.01)
 for judgment in judge(requests(int(sys.argv[4])), config, sys.argv[2]):
     print(judgment.rating)

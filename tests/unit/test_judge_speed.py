@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lm_eval_ja.judge import JudgmentStore, _saver, judge
 from lm_eval_ja.judge._store import Record
-from tests.judge_server import JudgeServer, rate, requests, set_environment
+from tests.support.judge_server import JudgeServer, rate, requests, set_environment
 
 
 def test_all_calls_that_are_allowed_are_made_at_once(tmp_path, monkeypatch):

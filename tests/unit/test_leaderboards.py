@@ -1,16 +1,11 @@
 """Which runs are ranked together, and the scores they are ranked by."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from lm_eval_ja.analysis import make_leaderboards
 from lm_eval_ja.protocols import Missing
 from lm_eval_ja.results import read_runs
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
 
 TALK = s.conversation("mtbench-1", "coding", ["a", "b"], [8, 6])
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]

@@ -192,7 +192,7 @@ def test_intervals_draw_prompts_and_failures_count_instructions():
     from lm_eval_ja.metrics.m_ifeval import Followed, instruction_stderr
     from lm_eval_ja.protocols import Score
     from lm_eval_ja.results import Part
-    from tests.made_up_runs import question, run, task
+    from tests.support.made_up_runs import question, run, task
 
     verdicts = [[1, 1, 1], [0, 0, 0], [1, 1, 1], [0, 0, 0], [1], [0], [1, 0]] * 4
     questions = [

@@ -19,7 +19,7 @@ from lm_eval_ja.metrics import (
     set_f1,
     spearman,
 )
-from tests.linear import assert_linear
+from tests.support.linear import assert_linear
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "metrics"
 PER_ITEM = [name for name, metric in METRICS.items() if metric.per_item is not None]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lm_eval_ja.analysis import bootstrap_intervals, make_leaderboards
 from lm_eval_ja.prompts import Shot, make_style
 from lm_eval_ja.protocols import Missing, evaluate, load_protocol, mean_number
-from tests.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run
+from tests.support.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run
 
 V3, V4 = load_protocol("nejumi3"), load_protocol("nejumi4")
 LABEL = ("strip", "lower", "cut_at_blank_line", "strip_quotes", "nfkc")

@@ -2,9 +2,7 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +18,8 @@ from lm_eval_ja.cli import main
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.protocols import load_protocol, protocol_names
 from lm_eval_ja.results import Sample
-from tests.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run, whole_run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
+from tests.support.made_up_runs import CATEGORIES, jaster_task, mtbench_task, run, whole_run
 
 
 def by_label(found):

@@ -1,18 +1,13 @@
 """Every answer in one class, and what it would score if its form were forgiven."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from lm_eval_ja.analysis._failures import Outcome, analyse, other_language
 from lm_eval_ja.analysis._lenient import read_leniently
 from lm_eval_ja.metrics import METRICS, normalize
 from lm_eval_ja.results import read_runs
-from tests.linear import assert_linear
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
+from tests.support.linear import assert_linear
 
 LINES = "川の -> 清掃を\n清掃を -> 行う"
 CHAT = "Sure, I can help with that! The answer is **neutral**."

@@ -6,10 +6,8 @@ import hashlib
 import io
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from importlib import resources
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +16,7 @@ from lm_eval_ja.cli import main
 from lm_eval_ja.report import write_html
 from lm_eval_ja.report._html import embed_json
 from lm_eval_ja.results import read_runs
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
 
 HOSTILE = "</script><script>alert(1)</script>\u2028\u202e\x00\x1b[31m\x9b|`=cmd\ud800"
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]

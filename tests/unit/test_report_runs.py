@@ -1,16 +1,12 @@
 """Reading the harness's files back, whatever state they are in."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from lm_eval_ja.errors import DataError, OptionError
 from lm_eval_ja.results import read_runs
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
 
 
 def jnli(*scores: float | None, **more):

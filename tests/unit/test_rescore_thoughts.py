@@ -1,8 +1,6 @@
 """Runs whose thoughts were scored are scored again without them; what was never generated is said to be lost."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +8,7 @@ from lm_eval_ja.cli import main
 from lm_eval_ja.rescoring import rescore, verify_runs, write_results
 from lm_eval_ja.results import read_runs
 from lm_eval_ja.thoughts import parse_thoughts
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
 
 THOUGHT = "まず\n\nneutral かも"
 OUTPUTS = [

@@ -4,9 +4,7 @@ import itertools
 import math
 import random
 import statistics
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,9 +14,7 @@ from lm_eval_ja.analysis import Outcome, analyse, sampling_errors
 from lm_eval_ja.errors import DataError
 from lm_eval_ja.metrics import METRICS, pass_at_k, sample_metrics, sample_score, sample_values
 from lm_eval_ja.results import Sample
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import jaster_task, run
+from tests.support.made_up_runs import jaster_task, run
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=7), st.data())

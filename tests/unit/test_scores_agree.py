@@ -1,9 +1,7 @@
 """A number that is shown in two places is the same number: the harness's groups and the report, to the last bit."""
 
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +9,7 @@ from hypothesis import strategies as st
 
 from lm_eval_ja.analysis import tree_scores
 from lm_eval_ja.protocols import Leaf, Score, group_score, load_protocol, protocol_names
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import jaster_task, run
+from tests.support.made_up_runs import jaster_task, run
 
 PROTOCOLS = [load_protocol(name) for name in protocol_names()]
 

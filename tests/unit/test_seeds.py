@@ -4,9 +4,7 @@ import csv
 import io
 import json
 import statistics
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,9 +20,7 @@ from lm_eval_ja.analysis import (
 from lm_eval_ja.analysis._differences import pair_runs
 from lm_eval_ja.report import as_csv, as_json, report_tables
 from lm_eval_ja.results import RunSet, read_runs
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import jaster_task, mtbench_task, run
+from tests.support.made_up_runs import jaster_task, mtbench_task, run
 
 CATEGORIES = ("coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing")
 SIGNED = {"protocol": "neo", "data": "d", "split": "test", "gen": "deviates:temperature=0.7"}

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ from rich.cells import cell_len
 from lm_eval_ja.cli import main
 from lm_eval_ja.report import Field, Grid, as_latex, as_markdown
 from lm_eval_ja.report._grid import fit
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
-import small_runs as s  # a helper, found through the line above
+from tests.support import small_runs as s
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terminal"
 CATEGORIES = ["coding", "extraction", "humanities", "math", "reasoning", "roleplay", "stem", "writing"]

@@ -2,9 +2,7 @@
 
 import json
 import pickle
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -32,9 +30,7 @@ from lm_eval_ja.thoughts import (
     read_field,
     write_field,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from made_up_runs import jaster_task
+from tests.support.made_up_runs import jaster_task
 
 HARMONY = (
     "<|channel|>analysis<|message|>hm\n\nhm<|end|><|start|>assistant<|channel|>final<|message|>東京<|return|>"

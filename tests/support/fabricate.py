@@ -5,7 +5,6 @@ server. `multiply` makes any number of made-up models of it, in the harness's fo
 benchmark and scores computed by the package's own metrics. Nothing in it comes from a real dataset or model.
 """
 
-import importlib.util
 import json
 import os
 import random
@@ -166,17 +165,6 @@ def real_run(folder: Path, judge_url: str, cache: Path) -> Path:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return next(out.rglob("results_*.json")).parent
-
-
-def judge_server() -> Any:
-    """The tests' judge server, as a context manager."""
-    spec = importlib.util.spec_from_file_location("judge_server", ROOT / "tests" / "judge_server.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["judge_server"] = module
-    spec.loader.exec_module(module)
-    return module.JudgeServer()
 
 
 # ----------------------------------------------------------------------------------------------- many models

@@ -7,14 +7,14 @@ can tell from an answer, wherever it turns up, which prompt was asked::
         ...  # lm_eval --model local-chat-completions --model_args base_url=<server.chat_url>,...
         assert server.asked()[prompt] == 1
 
-The protocol work is ``tests/judge_server.py``'s.
+The protocol work is ``tests/support/judge_server.py``'s.
 """
 
 import hashlib
 import json
 from collections import Counter
 
-from tests.judge_server import Answer, Call, JudgeServer, Script, say
+from tests.support.judge_server import Answer, Call, JudgeServer, Script, say
 
 WORDS = ("entailment", "neutral", "contradiction", "yes", "no", "0", "1", "2", "東京", "日本 positive")
 """What an answer starts with; now and then it is right."""
@@ -77,7 +77,7 @@ def thinks_for_ever(prompt: str) -> bool:
 
 
 class ModelServer(JudgeServer):
-    """The server; see :class:`tests.judge_server.JudgeServer`."""
+    """The server; see :class:`tests.support.judge_server.JudgeServer`."""
 
     def __init__(self, script: Script = complete, *, latency: float = 0.0, port: int = 0) -> None:
         super().__init__(script, latency=latency, port=port)

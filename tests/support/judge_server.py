@@ -10,7 +10,7 @@ In a test::
 
 As a process of its own (for benchmarks)::
 
-    python tests/judge_server.py --latency 0.5          # prints its base URL
+    python tests/support/judge_server.py --latency 0.5          # prints its base URL
 
 It is written on bare sockets so that it can also reset connections, stall and send garbage.
 """

@@ -1,6 +1,6 @@
 """Batch APIs on 127.0.0.1 that behave as OpenAI's and Anthropic's documentation says, faults included.
 
-They are scripts for :class:`tests.judge_server.JudgeServer`::
+They are scripts for :class:`tests.support.judge_server.JudgeServer`::
 
     provider = OpenAIProvider()
     with JudgeServer(provider) as server:
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.judge_server import Answer, Call, completion, fault, rating_of
+from tests.support.judge_server import Answer, Call, completion, fault, rating_of
 
 EXPIRED, CANCELLED, BROKEN, MISSING = "expired", "cancelled", "broken", "missing"
 """Outcomes of requests: not answered in time, cancelled, an error of the request, no line at all."""

@@ -2,7 +2,7 @@
 
 Run it where COMET is installed:
 
-    python tests/comet_checkpoint.py FOLDER
+    python tests/support/comet_checkpoint.py FOLDER
 
 Its scores mean nothing; it is loaded, batched and run like Unbabel/wmt22-comet-da, which has the same class.
 """
