@@ -1,6 +1,7 @@
 """How a task tells answers from thoughts, and what it says of them."""
 
 import logging
+import sys
 from typing import Any
 
 from lm_eval_ja.tasks.options import AnswerOptions
@@ -74,10 +75,11 @@ class Answers:
         Args:
             ranks: How many there are, by the harness.
         """
-        if ranks == 1:
+        distributed: Any = sys.modules.get(
+            "torch.distributed"
+        )  # where there are ranks, the backend has it loaded
+        if ranks == 1 or distributed is None or not distributed.is_initialized():
             return
-        from torch import distributed
-
         own = (self._thoughts, self._unfinished, self._by_server)
         counts = [own] * ranks
         distributed.all_gather_object(counts, own)
