@@ -48,12 +48,12 @@ FAMILIES: Mapping[str, Tags] = MappingProxyType(
 """Tags by the name that the option ``thoughts`` knows them under."""
 
 _OWN = re.compile(r"(?:separated|auto)\((.+?) (.+?)\)(?:\+|$)")
+_FAMILY = re.compile(rf"\(({'|'.join(FAMILIES)})\)")
 _BREAKS = re.compile(r"[\s%()]")
 _BACKEND = "think_end_token"
 _CHANNEL = "<|channel|>"
 _HARMONY_ENDS = ("<|return|>", "<|end|>")
 _SEPARATED = ("separated", "auto", "server")
-_BY_HARMONY = "(harmony)"
 _BARE_HARMONY = Tags("analysis", "assistantfinal")
 """gpt-oss where the backend leaves special tokens out of the text."""
 
@@ -210,30 +210,29 @@ def parse_thoughts(value: Any) -> Thoughts:
 
 
 def write_field(how: str, thoughts: Thoughts) -> str:
-    """How a signature names the handling of thoughts: the user's own tags and ``harmony`` in it, other known ones not.
+    """How a signature names the handling of thoughts: with the user's tags or a family's name, if only they counted.
 
     Args:
         how: ``separated`` (thoughts were expected) or ``auto`` (asked as if there were none).
         thoughts: What was looked for.
     """
-    if thoughts.tags == (HARMONY,):  # only then thoughts are known without special tokens
-        return f"{how}{_BY_HARMONY}"
     if not thoughts.own:
-        return how
+        name = next((name for name, tags in FAMILIES.items() if thoughts.tags == (tags,)), None)
+        return f"{how}({name})" if name else how
     (tags,) = thoughts.tags
     return f"{how}({_whole(tags.opening)} {_whole(tags.closing)})"
 
 
 def read_field(field: str) -> Thoughts:
-    """How thoughts are told from answers by a signature's field ``thoughts``: without tags in it, by those known.
+    """How thoughts are told from answers by a signature's field ``thoughts``: where it names none, by all known.
 
     >>> read_field("separated(<t> </t>)").read("<t>hm</t>はい").answer
     'はい'
     """
     if field.startswith(KEEP):
         return parse_thoughts(KEEP)
-    if _BY_HARMONY in field:
-        return parse_thoughts("harmony")
+    if (family := _FAMILY.search(field)) is not None:
+        return parse_thoughts(family[1])
     given = _OWN.match(field)
     return parse_thoughts([unquote(given[1]), unquote(given[2])]) if given else AS_FOUND
 
@@ -241,10 +240,10 @@ def read_field(field: str) -> Thoughts:
 def model_free(field: str) -> str:
     """A signature's field ``thoughts`` without what is a model's own: runs are ranked together whatever tags it has.
 
-    >>> model_free("separated(harmony)"), model_free("auto+think_end_token")
+    >>> model_free("separated(think)"), model_free("auto+think_end_token")
     ('separated', 'auto+think_end_token')
     """
-    return field.replace(_BY_HARMONY, "")
+    return _FAMILY.sub("", field)
 
 
 def read_logged(output: str, prompt: str, field: str, handling: Thoughts | None = None) -> Reading:

@@ -176,12 +176,14 @@ class Splits(Mapping[Split, "datasets.Dataset"]):
         return table if whole else table.slice(0, min(self._max_samples, table.num_rows))
 
     def _pinned(self) -> "pa.Table":
-        """Collect neo's items in its order; those of chabsa come from all three splits of 1.3.0."""
+        """Collect the protocol's own items in its order; neo's of chabsa come from all three splits of 1.3.0."""
         import pyarrow as pa
 
         tables = []
         place: dict[str, int] = {}
-        for split in ("test", "dev", "train"):
+        order: tuple[Split, ...] = ("test", "dev", "train")
+        # A split that the ids name comes first: then the others need not be converted.
+        for split in sorted(order, key=lambda name: not self._pins[0].startswith(f"{self._dataset}-{name}-")):
             table = self._shelf.table(self._dataset, split)
             start = len(place)
             place.update({name: start + i for i, name in enumerate(table["id"].to_pylist())})
@@ -190,7 +192,7 @@ class Splits(Mapping[Split, "datasets.Dataset"]):
                 return pa.concat_tables(tables).take([place[name] for name in self._pins])
         lost = next(name for name in self._pins if name not in place)
         raise DataError(
-            f"{self._dataset} has no sample {lost!r}, one of {len(self._pins)} that are neo's test split."
+            f"{self._dataset} has no sample {lost!r}, one of the {len(self._pins)} that this protocol asks."
         )
 
     def _dressed(self, table: "pa.Table") -> "datasets.Dataset":

@@ -7,7 +7,15 @@ from typing import Protocol
 
 from lm_eval_ja._unicode import shown
 from lm_eval_ja.errors import OptionError
-from lm_eval_ja.prompts._templates import FEW_SHOT_TEMPLATE, PREAMBLE, PROMPT_TEMPLATE, Shot, Template
+from lm_eval_ja.prompts._templates import (
+    EXAMPLE_2_1,
+    FEW_SHOT_TEMPLATE,
+    PREAMBLE,
+    PROMPT_2_1,
+    PROMPT_TEMPLATE,
+    Shot,
+    Template,
+)
 
 ONLY_THE_ANSWER = "回答以外には何も含めないことを厳守してください。"
 """What llm-jp-eval 2.1 adds to every instruction for base models (protocol constant, verified)."""
@@ -99,6 +107,24 @@ class BaseModelStyle(AlpacaStyle):
 
 
 @dataclass(frozen=True)
+class SectionsStyle(AlpacaStyle):
+    """llm-jp-eval 2.1's default prompt: one text of sections, which a chat template makes one user message.
+
+    The section on the answer's format is the end of the instruction. Jinja's usual handling of white space is inferred;
+    of its result the newline at the beginning is dropped.
+    """
+
+    def text(self, instruction: str, shots: Sequence[Shot], question: str) -> str:
+        """See :class:`PromptStyle`."""
+        examples = "".join(
+            self.few_shot.fill(number=str(number), input=shot.input, output=shot.output)
+            for number, shot in enumerate(shots, 1)
+        )
+        few_shots_text = f"\n<examples>\n{examples}</examples>\n" if shots else ""
+        return self.prompt.fill(instruction=instruction, few_shots_text=few_shots_text, input=question)
+
+
+@dataclass(frozen=True)
 class ChatStyle:
     """Instruction, blank line, question: for chat-tuned models, whose template marks the turns.
 
@@ -141,7 +167,8 @@ def make_style(
     """Build the style that the user's options ask for.
 
     Args:
-        prompt_style: ``alpaca`` (most protocols'), ``chat``, ``chat_nejumi`` or ``alpaca_2_1``.
+        prompt_style: ``alpaca`` (most protocols'), ``chat``, ``chat_nejumi``, ``alpaca_2_1`` or
+            ``default_2_1``.
         custom_prompt_template: The user's prompt, with ``{input}`` and, as wanted, ``{instruction}`` and
             ``{few_shots_text}``.
         custom_fewshots_template: The user's few-shot chunk, with ``{input}`` and ``{output}``.
@@ -149,19 +176,23 @@ def make_style(
     Raises:
         OptionError: Unknown style, malformed template, or options that contradict each other.
     """
-    if prompt_style == "alpaca_2_1":
+    if prompt_style in ("alpaca_2_1", "default_2_1"):
         if custom_prompt_template is not None or custom_fewshots_template is not None:
             raise OptionError(
-                "prompt_style=alpaca_2_1 has a template of its own: add prompt_style=alpaca to yours"
+                f"prompt_style={prompt_style} has a template of its own: add prompt_style=alpaca to yours"
             )
-        usual = make_style()
-        assert isinstance(usual, AlpacaStyle)  # noqa: S101  # what it makes of no template
+        base = prompt_style == "alpaca_2_1"
         prompt = Template.parse(
-            PROMPT_TEMPLATE.rstrip("\n"),
+            PROMPT_TEMPLATE.rstrip("\n") if base else PROMPT_2_1,
             option=prompt_style,
             allowed={"instruction", "input", "few_shots_text"},
         )
-        return BaseModelStyle(prompt, usual.few_shot, name=prompt_style)
+        few_shot = Template.parse(
+            FEW_SHOT_TEMPLATE if base else EXAMPLE_2_1,
+            option=prompt_style,
+            allowed={"number", "input", "output"},
+        )
+        return (BaseModelStyle if base else SectionsStyle)(prompt, few_shot, name=prompt_style)
     if prompt_style not in ("alpaca", "chat", "chat_nejumi"):  # no set: JSON may hold what has no hash
         raise OptionError(f"prompt_style is {shown(prompt_style)}; it may be 'alpaca' (default) or 'chat'")
     custom = [text for text in (custom_prompt_template, custom_fewshots_template) if text is not None]

@@ -20,6 +20,12 @@ PROMPT_TEMPLATE = (
 FEW_SHOT_TEMPLATE = "\n\n### 入力:\n{input}\n\n### 応答:\n{output}"
 """One few-shot chunk; chunks are joined with nothing (protocol constant)."""
 
+PROMPT_2_1 = "### 指示\n{instruction}\n{few_shots_text}### 入力:\n{input}\n### 応答:"
+"""llm-jp-eval 2.1's default prompt for Japanese datasets (text verified; white space inferred)."""
+
+EXAMPLE_2_1 = "<example_{number}>\n### 入力:\n{input}\n### 応答:\n{output}\n</example_{number}>\n"
+"""One worked example in it."""
+
 
 class Shot(NamedTuple):
     """A worked example: question and gold answer, both as in the source (no normalisation)."""

@@ -182,12 +182,7 @@ def rejudge(run: ResultsFile, options: JudgeOptions, ask: Ask = judge) -> Rejudg
             continue
         written[task] = judged
         results["results"][task] = {**results["results"][task], **mtbench_entry(judged, categories)}
-        fields = {
-            name: value
-            for name, value in parse_signature(metadata["signature"]).items()
-            if not name.startswith("judge")
-        }
-        metadata["signature"] = signature({**fields, **session.signature_fields()})
+        metadata["signature"] = _signature(metadata["signature"], session, samples)
         _replace_options(metadata, session.options)
         results["configs"][task] = {**results["configs"][task], "metadata": metadata}
     if not written:
@@ -229,6 +224,19 @@ def _replace_options(metadata: dict[str, Any], options: JudgeOptions) -> None:
                 metadata[field.name] = value
 
 
+def _visible(session: Session, sample: Mapping[str, Any]) -> list[str | None]:
+    ((answer, *_padding),) = sample["resps"]
+    return session.visible(answer, chat=sample["arguments"]["gen_args_0"]["arg_1"]["chat"])
+
+
+def _signature(old: str, session: Session, samples: Sequence[Mapping[str, Any]]) -> str:
+    """The signature with this judge, and by today's rule: without the field a missing answer was judged as one."""
+    fields = {name: value for name, value in parse_signature(old).items() if not name.startswith("judge")}
+    if "thoughts" not in fields and any(None in _visible(session, sample) for sample in samples):
+        fields["thoughts"] = AUTO
+    return signature({**fields, **session.signature_fields()})
+
+
 def _judge_samples(
     session: Session, samples: Sequence[Mapping[str, Any]], categories: Sequence[str], average: str
 ) -> tuple[list[dict[str, Any]], str | None]:
@@ -236,9 +244,8 @@ def _judge_samples(
     answers, visible, docs = [], [], []
     for sample in samples:
         ((answer, *_padding),) = sample["resps"]
-        chat = sample["arguments"]["gen_args_0"]["arg_1"]["chat"]
         answers.append(answer)
-        visible.append(session.visible(answer, chat=chat))
+        visible.append(_visible(session, sample))
         docs.append(sample["doc"])
     judged = session.judge(docs, visible)
     turns = [turn for pair in judged for turn in pair]

@@ -102,7 +102,13 @@ def _put_task(results: dict[str, Any], dataset: DatasetRescore, old: ResultsFile
         "filter_list": [
             {
                 "name": "none",
-                "filter": [{"function": "lm_eval_ja_normalize", "steps": list(rules.normalization)}],
+                "filter": [
+                    {
+                        "function": "lm_eval_ja_normalize",
+                        "steps": list(rules.normalization),
+                        **({"repeats": source.repeats} if source.repeats > 1 else {}),
+                    }
+                ],
             }
         ],
         "metadata": {

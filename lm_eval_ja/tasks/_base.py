@@ -60,6 +60,7 @@ class ProtocolTask(HarnessTask):
         config = {**config, "repeats": self.repeats}
         self._evaluated: tuple[int, int] | None = None
         self._system_instruction: str | None = None
+        self._ranks = 1
         self._stops = (config.get("generation_kwargs") or {}).get("until") or []
         metadata = config.get("metadata") or {}
         options = pick(AnswerOptions, metadata)
@@ -150,6 +151,7 @@ class ProtocolTask(HarnessTask):
         if system is not None and (not isinstance(system, str) or well_formed(system) != system):
             raise OptionError(f"--system_instruction is {shown(system)}; it must be a text in valid Unicode")
         self._system_instruction = system
+        self._ranks = kwargs.get("world_size", 1)
         _warn_of_lower_limits()
         plugin.watch_thoughts(expected=self.answers.settled or not self._stops)
         super().build_all_requests(**{**kwargs, "cache_requests": False, "rewrite_requests_cache": False})
@@ -195,6 +197,7 @@ class ProtocolTask(HarnessTask):
         for instance, responses in zip(self._instances, logged, strict=True):
             instance.resps = responses
         self.answers.report(str(self.config.task), self.NO_ANSWER)
+        self.answers.hear_from(self._ranks)
 
     def without_thoughts(self, response: Any, instance: Any) -> Any:
         """What filters see of a response to a request."""

@@ -1,6 +1,7 @@
 """How a task tells answers from thoughts, and what it says of them."""
 
 import logging
+import sys
 from typing import Any
 
 from lm_eval_ja.tasks.options import AnswerOptions
@@ -29,6 +30,7 @@ class Answers:
         self.options = options
         self.by_backend = metadata.get("think_end_token") is not None
         self._answers = self._thoughts = self._unfinished = self._by_server = 0
+        self._others = (0, 0, 0)
 
     @property
     def expected(self) -> bool:
@@ -65,6 +67,25 @@ class Answers:
         self._thoughts += state is not State.NONE
         self._unfinished += state is State.UNFINISHED
 
+    def hear_from(self, ranks: int) -> None:
+        """Learn what the other ranks of a run have counted, as every rank's answers are in its scores.
+
+        Every rank calls it as often as the others.
+
+        Args:
+            ranks: How many there are, by the harness.
+        """
+        distributed: Any = sys.modules.get(
+            "torch.distributed"
+        )  # where there are ranks, the backend has it loaded
+        if ranks == 1 or distributed is None or not distributed.is_initialized():
+            return
+        own = (self._thoughts, self._unfinished, self._by_server)
+        counts = [own] * ranks
+        distributed.all_gather_object(counts, own)
+        thoughts, unfinished, by_server = (sum(column) for column in zip(*counts, strict=True))
+        self._others = (thoughts - own[0], unfinished - own[1], by_server - own[2])
+
     def report(self, task: str, scored: str) -> None:
         """Say how many answers are missing because thoughts did not end.
 
@@ -91,15 +112,18 @@ class Answers:
             usual: What a signature without the field means: ``keep``, or ``auto`` (MT-Bench).
         """
         how = []
+        found = self._thoughts + self._others[0]
+        unfinished = self._unfinished + self._others[1]
+        either = found + self._by_server + self._others[2]
         if self.expected:
             how.append(write_field("separated", self.handling))
         elif not self.handling.tags:
             how += [KEEP] if usual != KEEP else []
-        elif (self._thoughts or self._by_server) and stops:
-            how.append(AUTO if self._thoughts else "server")
-        elif (self._thoughts or self._by_server) and usual == KEEP:
+        elif either and stops:
+            how.append(AUTO if found else "server")
+        elif either and usual == KEEP:
             how.append("separated")
-        elif self._unfinished:  # without the field: runs of before, which scored the thoughts as an answer
+        elif unfinished:  # without the field: runs of before, which scored the thoughts as an answer
             how.append(AUTO)
         if self.by_backend:
             how.append("think_end_token")

@@ -222,6 +222,7 @@ class MTBenchTask(ProtocolTask):
             for answer in (first, second) if prompt else (first,):
                 self.answers.count(self.answers.handling.read(answer, tags).state)
         self.answers.report(str(self.config.task), self.NO_ANSWER)
+        self.answers.hear_from(self._ranks)
 
     def _keep_answers(self, answers: Sequence[Sequence[str]]) -> Path | None:
         """Save the answers before any judge is called: the harness writes its files only when all is over.

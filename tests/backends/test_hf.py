@@ -56,6 +56,20 @@ def test_chat_style(hf):
     assert sample["arguments"]["gen_args_0"]["arg_0"] == expected
 
 
+def test_the_default_prompt_of_2_1_is_one_user_turn(hf):
+    tasks = "llm_jp_eval_2_1_janli,llm_jp_eval_2_1_jsem"
+    done = hf("--tasks", tasks, "--apply_chat_template", "--limit", "1", *SAMPLE)
+    prompts = {}
+    for name in ("janli", "jsem"):
+        (sample,) = done.samples(f"llm_jp_eval_2_1_{name}")
+        prompts[name] = sample["arguments"]["gen_args_0"]["arg_0"]
+        assert prompts[name].startswith("<|user|>\n### 指示\n前提と仮説の関係を")
+        assert prompts[name].endswith("\n### 応答:<|end|>\n<|assistant|>\n")
+        assert prompts[name].count("<|user|>") == prompts[name].count("<|assistant|>") == 1
+    assert "</example_4>" in prompts["janli"]
+    assert "<examples>" not in prompts["jsem"]
+
+
 def test_beside_an_english_task(hf, tmp_path):
     (tmp_path / "tasks").mkdir()
     rows = [{"q": f"What is {n} + 1?", "a": str(n + 1)} for n in range(4)]

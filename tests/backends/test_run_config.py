@@ -63,7 +63,7 @@ def test_every_file_runs_on_hf(tiny_model, tmp_path, harness) -> None:
     assert "|gen:greedy-3|template:enable_thinking=False|bos:off" in signatures["jaster-chat.yaml"]
     assert "|style:conversation|" in signatures["mtbench.yaml"]
     assert "|style:chat_template|" in signatures["mtbench-chat.yaml"]
-    assert "|thoughts:separated|gen:deviates:max_gen_toks=11|" in signatures["jaster-thinking.yaml"]
+    assert "|thoughts:separated(think)|gen:deviates:max_gen_toks=11|" in signatures["jaster-thinking.yaml"]
     assert len(set(signatures.values())) == len(signatures)
 
 

@@ -73,5 +73,10 @@ def test_prompts_are_answered_elsewhere_several_times(lm_eval, lm_eval_ja, tmp_p
     majority = statistics.fmean(s["target"] == "entailment" for s in samples)
     assert done.score("nejumi_jaster_jnli", "exact_match_majority") == pytest.approx(majority, abs=1e-15)
     assert "greedily" not in done.output
+    command = done.results()["configs"]["nejumi_jaster_jnli"]["filter_list"]
+    lm_eval_ja("rescore", str(done.folder), "--write")
+    newest = max(done.folder.rglob("results_*.json"), key=lambda path: path.name)
+    again = json.loads(newest.read_text(encoding="utf-8"))["configs"]["nejumi_jaster_jnli"]["filter_list"]
+    assert again == command, "the filter that makes these predictions out of the answers, all four"
     fewer = lm_eval(*recorded, *TASKS, "--metadata", json.dumps({"data": "sample", "repeats": 5}), ok=False)
     assert "has fewer answers than are asked for to 12 prompts" in fewer.output

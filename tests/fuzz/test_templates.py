@@ -101,7 +101,7 @@ def test_a_template_is_refused_or_means_what_it_says() -> None:
 
 def test_names_of_styles_are_refused_or_known() -> None:
     @calm
-    @given(ANY | TEXTS | st.sampled_from(["alpaca", "chat", "alpaca_2_1", "Chat"]))
+    @given(ANY | TEXTS | st.sampled_from(["alpaca", "chat", "alpaca_2_1", "default_2_1", "Chat"]))
     @example([["alpaca"]])
     @example(10**5000)
     def check(name) -> None:

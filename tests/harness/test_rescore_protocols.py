@@ -13,10 +13,14 @@ from lm_eval_ja.rescoring import rescore
 from lm_eval_ja.results import Run, read_runs
 from tests.support.commands import evaluate_command, run_command
 
-PROTOCOLS = ("neo", "llm_jp_eval", "llm_jp_eval_1_4", "llm_jp_eval_2_1_base", "nejumi3", "nejumi4")
+PROTOCOLS = (
+    *("neo", "llm_jp_eval", "llm_jp_eval_1_4", "llm_jp_eval_2_1", "llm_jp_eval_2_1_base"),
+    *("nejumi3", "nejumi4"),
+)
 DATASETS = ("jnli", "niilc", "mawps", "chabsa", "jcommonsenseqa")
 METADATA = '{"data": "sample", "max_samples": -1}'
 NOISE = (
+    "<answer>{}</answer>", r"$\boxed{{{}}}$",
     "{}", " {}", "\n\n{}", "回答:{}", "応答: {}", "'{}'", '"{}"', "{}です", "{}\n\n### 入力:", "{}.0", "Ａ{}", "",
 )  # fmt: skip
 
@@ -60,7 +64,7 @@ def answered_by(every: Run, protocol: str) -> Run:
 
 @pytest.mark.parametrize(("asked", "scored"), list(itertools.permutations(PROTOCOLS, 2)))
 def test_each_difference_has_its_reason_and_the_reasons_add_up(every, asked, scored):
-    if "llm_jp_eval_2_1_base" in (asked, scored):
+    if any(name.startswith("llm_jp_eval_2_1") for name in (asked, scored)):
         pytest.importorskip("math_verify", reason="the extra math is not installed")
     rescored = rescore(answered_by(every, asked), scored)
     assert rescored.asked_by == (asked,)
@@ -101,6 +105,10 @@ def test_what_was_asked_otherwise_is_said_of_every_kind(every):
     assert "shots 4, not 0" in shown
     assert "another selection of questions (chabsa)" in shown
     assert "prompt style" not in shown
+    shown = notes(every, "llm_jp_eval_2_1_base", "llm_jp_eval_2_1")
+    assert "prompt style alpaca_2_1, not default_2_1" in shown
+    assert r"stop strings '\n\n', not none" in shown
+    assert "another instruction" in shown
     shown = notes(every, "llm_jp_eval", "llm_jp_eval_1_4")
     assert shown == "", "1.4.1 asks these datasets as 1.3.0 does"
 

@@ -48,3 +48,15 @@ def test_a_train_file_that_is_not_there_is_asked_for(
         splits[split]
     for part in ("git blob id", "few-shot", str(mirror), str(real_cache / "raw")):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("dataset", ["jsem", "wikicorpus-e-to-j", "wikicorpus-j-to-e"])
+def test_what_2_1_no_longer_cuts_begins_with_1_3_0s_train_split(
+    dataset: str, mirror: Path, real_cache: Path
+) -> None:
+    settings = Settings(real_cache, mirror)
+    train = load("llm_jp_eval", dataset, max_samples=-1, settings=settings)["train"]
+    asked = load("llm_jp_eval_2_1", dataset, settings=settings)
+    for column in ("id", "input", "output"):
+        assert asked["test"][column][:] == train[column][:100]
+    assert not {*asked["test"]["id"]} & {*asked["train"]["id"]}, "examples are other questions"

@@ -42,6 +42,15 @@ llm_jp_eval_1_4_niilc llm_jp_eval_1_4_nli llm_jp_eval_1_4_qa llm_jp_eval_1_4_rc
 llm_jp_eval_1_4_wiki_coreference llm_jp_eval_1_4_wiki_dependency llm_jp_eval_1_4_wiki_ner
 llm_jp_eval_1_4_wiki_pas llm_jp_eval_1_4_wiki_reading llm_jp_eval_1_4_wikicorpus-e-to-j
 llm_jp_eval_1_4_wikicorpus-j-to-e
+llm_jp_eval_2_1 llm_jp_eval_2_1_aio llm_jp_eval_2_1_alt-e-to-j llm_jp_eval_2_1_alt-j-to-e
+llm_jp_eval_2_1_chabsa llm_jp_eval_2_1_commonsensemoralja llm_jp_eval_2_1_cr llm_jp_eval_2_1_cr_ja
+llm_jp_eval_2_1_el llm_jp_eval_2_1_fa llm_jp_eval_2_1_jamp llm_jp_eval_2_1_janli
+llm_jp_eval_2_1_jcommonsenseqa llm_jp_eval_2_1_jemhopqa llm_jp_eval_2_1_jnli llm_jp_eval_2_1_jsem
+llm_jp_eval_2_1_jsick llm_jp_eval_2_1_jsquad llm_jp_eval_2_1_kuci llm_jp_eval_2_1_lang_ja
+llm_jp_eval_2_1_mawps llm_jp_eval_2_1_mgsm llm_jp_eval_2_1_mr llm_jp_eval_2_1_mr_ja llm_jp_eval_2_1_mt
+llm_jp_eval_2_1_niilc llm_jp_eval_2_1_nli llm_jp_eval_2_1_qa llm_jp_eval_2_1_qa_ja llm_jp_eval_2_1_rc
+llm_jp_eval_2_1_wiki_coreference llm_jp_eval_2_1_wiki_dependency llm_jp_eval_2_1_wiki_pas
+llm_jp_eval_2_1_wiki_reading llm_jp_eval_2_1_wikicorpus-e-to-j llm_jp_eval_2_1_wikicorpus-j-to-e
 llm_jp_eval_2_1_base llm_jp_eval_2_1_base_aio llm_jp_eval_2_1_base_alt-e-to-j
 llm_jp_eval_2_1_base_alt-j-to-e llm_jp_eval_2_1_base_chabsa llm_jp_eval_2_1_base_commonsensemoralja
 llm_jp_eval_2_1_base_cr llm_jp_eval_2_1_base_cr_ja llm_jp_eval_2_1_base_el llm_jp_eval_2_1_base_fa
@@ -98,6 +107,20 @@ nejumi4_semantics nejumi4_syntax nejumi4_translation
 NOT_ASKED = {
     "llm_jp_eval_1_4_cg",
     "llm_jp_eval_1_4_sum",
+    "llm_jp_eval_2_1_bbh",
+    "llm_jp_eval_2_1_bbh_en",
+    "llm_jp_eval_2_1_bbh_ja",
+    "llm_jp_eval_2_1_cg",
+    "llm_jp_eval_2_1_cr_en",
+    "llm_jp_eval_2_1_he_en",
+    "llm_jp_eval_2_1_he_ja",
+    "llm_jp_eval_2_1_if",
+    "llm_jp_eval_2_1_if_en",
+    "llm_jp_eval_2_1_if_ja",
+    "llm_jp_eval_2_1_lang_en",
+    "llm_jp_eval_2_1_mr_en",
+    "llm_jp_eval_2_1_qa_en",
+    "llm_jp_eval_2_1_sum",
     "llm_jp_eval_2_1_base_bbh",
     "llm_jp_eval_2_1_base_bbh_en",
     "llm_jp_eval_2_1_base_bbh_ja",

@@ -29,7 +29,7 @@ from lm_eval_ja.datasets import (
     prepare,
 )
 from lm_eval_ja.datasets._own import OwnData
-from lm_eval_ja.datasets.store import Published, Samples, reference_json
+from lm_eval_ja.datasets.store import Published, Samples, as_table, reference_json
 from lm_eval_ja.errors import DataError, OptionError
 
 PAIRS = [("前提：雨が降る\n仮説：晴れ", "contradiction"), ("前提：犬が走る\n仮説：動物が走る", "entailment")]
@@ -288,3 +288,22 @@ def test_kuci_takes_the_reading_that_llm_jp_published(
     (tmp_path / "dev.jsonl").write_text(json.dumps(KUCI_LINE), encoding="utf-8")
     (sample,) = kuci._dev({kuci.FILES["dev"].url: tmp_path / "dev.jsonl"})["kuci", "dev"]
     assert (sample.input, sample.output) == pair
+
+
+def test_a_list_that_is_no_longer_cut_stands_for_our_splits(settings):
+    """llm-jp-eval 2.1's test file of jsem is 1.3's train, dev and test in a row; no protocol may fall over it."""
+    catalog = replace(CATALOG, variants={"real": {"one list": {"jnli": ("jnli-test-0",)}}})
+    shelf = TheSame()
+    put(settings, "test/jnli.json", file_of(PAIRS * 3, version=2))
+    table = OwnData(Path(str(settings.own_data)), shelf, catalog).table("jnli", "test")
+    assert table["input"].to_pylist() == [question for question, _ in PAIRS]
+    put(settings, "test/jnli.json", file_of(PAIRS * 2 + OTHER, version=2))
+    with pytest.raises(DataError, match="is not jnli/test as it must be"):
+        OwnData(Path(str(settings.own_data)), shelf, catalog).table("jnli", "test")
+
+
+class TheSame:
+    """A shelf whose splits are all the same."""
+
+    def table(self, dataset: str, split: str):
+        return as_table([f"{dataset}-{split}-{i}" for i in range(len(PAIRS))], *zip(*PAIRS, strict=True))

@@ -108,7 +108,7 @@ def test_published_llm_jp_rows_follow_from_their_categories(row):
 def test_the_order_of_protocols_and_of_tables_is_as_published():
     assert protocol_names() == (
         *("neo", "llm_jp_eval", "mtbench-ja-neo", "mtbench-ja-2024"),
-        *("llm_jp_eval_1_4", "llm_jp_eval_2_1_base", "nejumi3", "nejumi4", "m_ifeval_ja"),
+        *("llm_jp_eval_1_4", "llm_jp_eval_2_1", "llm_jp_eval_2_1_base", "nejumi3", "nejumi4", "m_ifeval_ja"),
     )
     assert [child.label for child in node("nejumi_jaster").children] == [
         *("NLI", "QA", "RC", "MC", "MR", "EL", "FA"),

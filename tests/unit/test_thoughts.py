@@ -130,6 +130,20 @@ def test_answers_of_harmony_are_read_again_as_they_were(text):
     assert len({str(comparable_settings(task)) for task in runs}) == 1, "ranked together"
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_read_again_alone(family):
+    own = parse_thoughts(family)
+    field = write_field("separated", own)
+    again = read_field(parse_signature(signature({"thoughts": field}))["thoughts"])
+    assert again.tags == own.tags
+    other = "reasoning" if family != "reasoning" else "think"
+    tags = FAMILIES[other]
+    text = f"{tags.opening}一{tags.closing}東京"
+    assert again.read(text) == own.read(text)
+    assert own.read(text).answer == text, "another family's tags are part of the answer"
+    assert model_free(field) == "separated"
+
+
 @pytest.mark.parametrize(
     "tags",
     [

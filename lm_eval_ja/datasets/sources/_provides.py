@@ -53,6 +53,14 @@ def certified(sha256: str, *versions: str) -> Mapping[str, str]:
     return dict.fromkeys(versions or ("1.3.1", "1.4.1"), sha256)
 
 
+def one_list(dataset: str) -> Mapping[str, Variant]:
+    """What llm-jp-eval 2.1 asks of a dataset that it no longer cuts into splits: the first 100 of train, dev and test.
+
+    The made-up data is cut all the same.
+    """
+    return {"llm_jp_eval_2_1": Variant(tuple(f"{dataset}-train-{index}" for index in range(100)), ())}
+
+
 class Provides(NamedTuple):
     """All that a source module provides; every module of this folder has one as ``PROVIDES``."""
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lm_eval_ja.datasets.sources._forms import one_of
 from lm_eval_ja.datasets.sources._nli import nli_question
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified, one_list
 from lm_eval_ja.datasets.sources._split import Converted, Pair, cut_80_10_10, numbered
 from lm_eval_ja.datasets.store import Expected, Files, Source, Unit, damaged, parse_xml, read_text
 
@@ -88,6 +88,7 @@ PROVIDES = Provides(
                 "test": Expected(1584, "0e3e6803782e72d9c0ccec001871cfc7802a629b3b43e4ce6fcabac88e0c122d"),
             },
             one_of(("yes", "no", "unknown", "undef")),
+            variants=one_list("jsem"),
             certificates=certified("a5bb328dfbe008cdd2595cdaa2cacfb17086506ba1776ec01cbb8cc002d7f329"),
         ),
     ),

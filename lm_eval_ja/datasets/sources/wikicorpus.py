@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified
+from lm_eval_ja.datasets.sources._provides import Dataset, Provides, certified, one_list
 from lm_eval_ja.datasets.sources._split import ARCHIVE, Converted, Pair, cut_80_10_10
 from lm_eval_ja.datasets.sources._translation import both, both_ways, reference_metrics
 from lm_eval_ja.datasets.store import (
@@ -60,6 +60,7 @@ PROVIDES = Provides(
                 "dev": Expected(3787, "043386f7550fdc1d7b6e2caebd3df63788404d8c20ecbda929a9d249a7ded7bd"),
                 "test": Expected(3588, "d0c9f241d4e155a50b31f25a6897d5bdda51fd9c9e7957dc1d7027e95179725e"),
             },
+            variants=one_list("wikicorpus-e-to-j"),
             certificates=certified("deab5bc3a7c1073dc6cbd16acc2d6887dc226622d35342442c64c36b64c1cc94"),
             reference_metrics=reference_metrics("ja"),
         ),
@@ -70,6 +71,7 @@ PROVIDES = Provides(
                 "dev": Expected(3787, "dfdab6e3297dd0f88553ea4607d14e6176ef3799b21d765b214b2e61cb28f799"),
                 "test": Expected(3588, "ed5c7852694fe46471441cb9fbe959cd440f08defe3aac4b6ca69377baa36d18"),
             },
+            variants=one_list("wikicorpus-j-to-e"),
             certificates=certified("14f78522a2e1afc5394c3bd9ed888927b904fdea598e7c2d6b168d2ed716652f"),
             reference_metrics=reference_metrics("en"),
         ),
