@@ -1,4 +1,4 @@
-"""Beside other programs: the same questions, model and limits through flexeval, lighteval, inspect_ai and lm-eval-ja.
+"""Beside other programs: the same questions, model and limits through flexeval, inspect_ai and lm-eval-ja.
 
     python benchmarks/peers.py --make-environments DIR
     python benchmarks/peers.py MIRROR DIR --check 40-base 40-chat    # what each program sends to the model
@@ -26,6 +26,7 @@ from parts.peer_programs import (
     OURS,
     PACKAGES,
     PARTS,
+    PEER_TASKS,
     Case,
     Command,
     commands,
@@ -100,7 +101,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name, programs(row, folder, Path(name)) as found:
             label, typed, lines = found
             if options.check:
-                same &= check(label, typed, lines, folder, Path(name))
+                same &= check(label, typed, lines, Path(name))
                 continue
             rounds = [measure(typed, turn, Path(name)) for turn in range(options.repeats)]
             for part in table(label, rounds):
@@ -116,12 +117,13 @@ Programs = tuple[str, dict[str, Command], Sequence[Mapping[str, object]]]
 @contextmanager
 def programs(row: str, folder: Path, work: Path) -> Iterator[Programs]:
     """The row's name, each program's command, and the questions."""
+    shutil.copy(PEER_TASKS, work)
     if row != JUDGING:
         case = CASES[row]
         lines = export(case, work)
         yield case.label, commands(case, folder, folder / "models", work), lines
         return
-    write_judged(work)
+    write_judged(folder / "models" / "tiny", work)
     script = ROOT / "tests" / "support" / "judge_server.py"
     command = [sys.executable, str(script), "--latency", str(LATENCY)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -163,7 +165,9 @@ def run(command: Command, work: Path, prefix: Sequence[str] = ()) -> Measured:
         start = time.perf_counter()
         process = subprocess.Popen(
             arguments,
-            env=environment(command.settings),
+            env=environment(
+                {key: value.replace("{out}", str(out)) for key, value in command.settings.items()}
+            ),
             cwd=work,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -204,7 +208,10 @@ def table(label: str, rounds: Sequence[Mapping[str, Measured]]) -> Iterator[str]
         ratios = ["", "", ""]
         if name not in {OURS, cached}:
             ratios = [
-                spread([each[own].seconds / each[name].seconds for each in rounds]) for own in (OURS, cached)
+                ""
+                if own not in rounds[0]
+                else spread([each[own].seconds / each[name].seconds for each in rounds])
+                for own in (OURS, cached)
             ]
             ratios.append(spread([each[OURS].memory / each[name].memory for each in rounds]))
         seconds = median(each[name].seconds for each in rounds)
@@ -219,7 +226,7 @@ def spread(ratios: Sequence[float]) -> str:
 
 
 def check(
-    label: str, typed: Mapping[str, Command], lines: Sequence[Mapping[str, object]], folder: Path, work: Path
+    label: str, typed: Mapping[str, Command], lines: Sequence[Mapping[str, object]], work: Path
 ) -> bool:
     """Run each program once and compare what its model was given with what we send."""
     if not lines:

@@ -7,6 +7,7 @@ by the judge of that name instead.
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from inspect_ai import Task, task  # type: ignore[import-not-found]  # stands in its own environment
 from inspect_ai.dataset import Sample  # type: ignore[import-not-found]
@@ -15,13 +16,13 @@ from inspect_ai.scorer import exact, model_graded_qa  # type: ignore[import-not-
 from inspect_ai.solver import generate, solver  # type: ignore[import-not-found]
 
 
-def _lines(path: Path) -> list[dict[str, object]]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _add(path: Path) -> None:
     @task(name=path.parent.name)
-    def questions():  # type: ignore[no-untyped-def]
+    def questions() -> Any:
         lines = _lines(path)
         return Task(
             dataset=[Sample(input=line["query"], target=line["reference"]) for line in lines],
@@ -33,8 +34,8 @@ def _add(path: Path) -> None:
 
 
 @solver
-def saved_answer():  # type: ignore[no-untyped-def]
-    async def solve(state, generate):  # type: ignore[no-untyped-def]  # noqa: ARG001  # its protocol
+def saved_answer() -> Any:
+    async def solve(state: Any, generate: Any) -> Any:  # noqa: ARG001  # its protocol
         state.output = ModelOutput.from_content("saved", state.metadata["answer"])
         return state
 
@@ -44,7 +45,7 @@ def saved_answer():  # type: ignore[no-untyped-def]
 if "PEER_JUDGE" in os.environ:
 
     @task
-    def judging():  # type: ignore[no-untyped-def]
+    def judging() -> Any:
         lines = _lines(Path(os.environ["PEER_QUESTIONS"]))
         return Task(
             dataset=[

@@ -14,11 +14,11 @@ from typing import Any
 from table import ROOT
 
 PARTS = Path(__file__).resolve().parent
+PEER_TASKS = PARTS / "peer_inspect.py"  # copied to where a command runs: inspect_ai takes relative paths only
 BATCH = 32
 TORCH = "torch==2.13.0"
 PACKAGES = {  # what each environment gets beside torch
     "flexeval": ["flexeval"],
-    "lighteval": ["lighteval", "accelerate"],
     "inspect_ai": ["inspect_ai", "transformers", "accelerate", "openai"],
 }
 OURS = "lm-eval-ja"
@@ -134,23 +134,16 @@ def commands(case: Case, environments: Path, models: Path, work: Path) -> dict[s
     flexeval = [str(environments / "flexeval" / "bin" / "flexeval_lm"), "--language_model", "HuggingFaceLM"]
     flexeval += ["--language_model.model", str(model), "--save_dir", "{out}"]
     flexeval += ["--config", str(work / "flexeval.json")]
-    template = ["--model-args", f"model_name={model},batch_size={BATCH},device=cpu,add_special_tokens=False"]
-    template[1] += f",override_chat_template={case.chat},generation_parameters={{temperature:0.0}}"
-    lighteval = [str(environments / "lighteval" / "bin" / "lighteval"), "accelerate", *template]
-    lighteval += ["--tasks", ",".join(f"{path.name}|0" for path in sorted(questions.iterdir()))]
-    lighteval += ["--custom-tasks", str(PARTS / "peer_lighteval.py")]
-    lighteval += ["--output-dir", "{out}", "--save-details"]
-    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", str(PARTS / "peer_inspect.py")]
+    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", PEER_TASKS.name]
     inspect += ["--model", "hf/local", "-M", f"model_path={model}", "-M", "device=cpu"]
     inspect += ["-M", "do_sample=false", "--max-connections", str(BATCH), "--log-dir", "{out}"]
     inspect += ["--display", "none"]
-    inspect += [] if case.chat else ["-M", f"chat_template={IDENTITY}"]
+    inspect += [] if case.chat else ["-M", f"chat_template='{IDENTITY}'"]
     seen = {"PEER_QUESTIONS": str(questions)}
     return {
         OURS: Command(ours, {"LM_EVAL_JA_INDEX_CACHE": "0"}),
         f"{OURS}, cached index": Command(ours, {"LM_EVAL_JA_INDEX_CACHE": "1"}),
         "flexeval": Command(flexeval),
-        "lighteval": Command(lighteval, seen),
         "inspect_ai": Command(inspect, seen),
     }
 
@@ -180,15 +173,8 @@ def _flexeval_setups(questions: Path, *, chat: bool) -> Iterator[tuple[str, dict
 
 def judging(environments: Path, work: Path, url: str) -> dict[str, Command]:
     """Commands that have 160 saved answers rated, 32 at a time."""
-    ours = [str(Path(sys.executable).with_name("lm_eval")), "run", "--model", "recorded"]
-    ours += ["--model_args", f"path={work / 'answers.jsonl'}", "--tasks", "nejumi_mtbench"]
-    ours += [
-        "--metadata",
-        f"judge_base_url={url}",
-        f"judge_concurrency={BATCH}",
-        f"judge_cache={{out}}/store",
-    ]
-    ours += ["--output_path", "{out}", "--log_samples"]
+    ours = [str(Path(sys.executable).with_name("lm-eval-ja")), "judge", str(work / "saved")]
+    ours += ["--judge_model", "gpt-4", "--judge_base_url", url, "--judge_concurrency", str(BATCH)]
     judge = {
         "class_path": "OpenAIChatAPI",
         "init_args": {"model": "gpt-4", "default_gen_kwargs": {"temperature": 0, "max_tokens": 2048}},
@@ -203,28 +189,33 @@ def judging(environments: Path, work: Path, url: str) -> dict[str, Command]:
     }
     flexeval = [str(environments / "flexeval" / "bin" / "flexeval_file"), "--save_dir", "{out}"]
     flexeval += ["--eval_file", str(work / "flexeval.jsonl"), "--metrics", json.dumps([metric])]
-    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", str(PARTS / "peer_inspect.py")]
+    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", PEER_TASKS.name]
     inspect += ["--model", "mockllm/model", "--max-connections", str(BATCH), "--max-samples", str(BATCH)]
     inspect += ["--log-dir", "{out}", "--display", "none"]
     api = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "benchmark"}
     seen = {**api, "PEER_QUESTIONS": str(work / "judged.jsonl"), "PEER_JUDGE": "openai/gpt-4"}
     return {
-        OURS: Command(ours, {**api, "LM_EVAL_JA_INDEX_CACHE": "0"}),
-        f"{OURS}, cached index": Command(ours, {**api, "LM_EVAL_JA_INDEX_CACHE": "1"}),
+        OURS: Command(ours, {**api, "LM_EVAL_JA_CACHE": "{out}"}),  # whose store has no judgment yet
         "flexeval": Command(flexeval, api),
         "inspect_ai": Command(inspect, seen),
     }
 
 
-def write_judged(work: Path) -> None:
-    """Answers for the judges: ours to MT-Bench's questions, and as many of the same size for the peers."""
-    saved = work / "prompts.jsonl"
-    command = [str(Path(sys.executable).with_name("lm-eval-ja")), "prompts", "--tasks", "nejumi_mtbench"]
-    subprocess.run([*command, "-o", str(saved)], check=True, capture_output=True)
-    answer = "回答の本文です。" * 100
-    with (work / "answers.jsonl").open("w", encoding="utf-8") as file:
-        for line in saved.read_text(encoding="utf-8").splitlines():
-            file.write(json.dumps({**json.loads(line), "output": answer}) + "\n")
+def write_judged(model: Path, work: Path) -> None:
+    """Answers for the judges: a saved run of MT-Bench for ours, and as many of about the same size for the peers."""
+    command = [str(Path(sys.executable).with_name("lm_eval")), "run", "--model", "hf", "--device", "cpu"]
+    command += [
+        "--model_args",
+        f"pretrained={model}",
+        "--batch_size",
+        str(BATCH),
+        "--tasks",
+        "nejumi_mtbench",
+    ]
+    command += ["--metadata", "judge_model=none", "--gen_kwargs", "max_gen_toks=48"]
+    command += ["--output_path", str(work / "saved"), "--log_samples"]
+    subprocess.run(command, check=True, capture_output=True, env=environment({}))
+    answer = "回答の本文です。" * 6
     filler = "質問の本文です。" * 250
     for name, key in (("judged.jsonl", "answer"), ("flexeval.jsonl", "lm_output")):
         with (work / name).open("w", encoding="utf-8") as file:
