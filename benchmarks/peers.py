@@ -26,18 +26,15 @@ from parts.peer_programs import (
     OURS,
     PACKAGES,
     PARTS,
-    PEER_TASKS,
     Case,
     Command,
     commands,
     environment,
     export,
-    judging,
     make_environments,
     make_models,
-    write_judged,
 )
-from table import ROOT, header, line, machine
+from table import header, line, machine
 
 CASES = {
     case.name: case
@@ -49,8 +46,6 @@ CASES = {
         Case(1200, chat=True),
     )
 }
-JUDGING = "judging"
-LATENCY = 0.5
 NAMES = ("what", "program", "time", "ours / its", "ours with cached index / its", "peak memory", "ours / its")
 
 
@@ -70,9 +65,7 @@ def main() -> int:
     parser.add_argument("--make-environments", type=Path, metavar="DIR", help="install the peers there")
     parser.add_argument("mirror", type=Path, nargs="?", help="folder with the raw files")
     parser.add_argument("environments", type=Path, nargs="?", help="folder of --make-environments")
-    parser.add_argument(
-        "rows", nargs="*", metavar="row", help=f"{', '.join([*CASES, JUDGING])} (default: all)"
-    )
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"{', '.join(CASES)} (default: all)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds (default 3)")
     parser.add_argument("--check", action="store_true", help="compare what the model was given; no timing")
     parser.add_argument("-o", "--output", type=Path, help="file for the table, as Markdown")
@@ -80,8 +73,8 @@ def main() -> int:
     if options.make_environments:
         make_environments(options.make_environments)
         return 0
-    rows = options.rows or [*CASES, JUDGING]
-    if not options.mirror or not options.environments or not set(rows) <= {*CASES, JUDGING}:
+    rows = options.rows or list(CASES)
+    if not options.mirror or not options.environments or not set(rows) <= set(CASES):
         parser.error("name the mirror, the folder of environments, and rows that exist")
     os.environ |= {"LM_EVAL_JA_MIRROR": str(options.mirror.resolve()), "OPENAI_API_KEY": "benchmark"}
     folder = options.environments.resolve()
@@ -117,21 +110,9 @@ Programs = tuple[str, dict[str, Command], Sequence[Mapping[str, object]]]
 @contextmanager
 def programs(row: str, folder: Path, work: Path) -> Iterator[Programs]:
     """The row's name, each program's command, and the questions."""
-    shutil.copy(PEER_TASKS, work)
-    if row != JUDGING:
-        case = CASES[row]
-        lines = export(case, work)
-        yield case.label, commands(case, folder, folder / "models", work), lines
-        return
-    write_judged(folder / "models" / "tiny", work)
-    script = ROOT / "tests" / "support" / "judge_server.py"
-    command = [sys.executable, str(script), "--latency", str(LATENCY)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        yield f"160 judgments of {LATENCY} s, 32 at a time", judging(folder, work, url), []
-        process.stdin.close()
+    case = CASES[row]
+    lines = export(case, work)
+    yield case.label, commands(case, folder, folder / "models", work), lines
 
 
 def versions(folder: Path) -> Iterator[str]:
@@ -229,8 +210,6 @@ def check(
     label: str, typed: Mapping[str, Command], lines: Sequence[Mapping[str, object]], work: Path
 ) -> bool:
     """Run each program once and compare what its model was given with what we send."""
-    if not lines:
-        return True
     print(f"{label}: program, prompts, the same as ours, padded tokens, new tokens, same answers", flush=True)
     ours: dict[str, list[int]] = {}
     good = True

@@ -134,7 +134,7 @@ def commands(case: Case, environments: Path, models: Path, work: Path) -> dict[s
     flexeval = [str(environments / "flexeval" / "bin" / "flexeval_lm"), "--language_model", "HuggingFaceLM"]
     flexeval += ["--language_model.model", str(model), "--save_dir", "{out}"]
     flexeval += ["--config", str(work / "flexeval.json")]
-    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", PEER_TASKS.name]
+    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", *_inspect_tasks(questions, work)]
     inspect += ["--model", "hf/local", "-M", f"model_path={model}", "-M", "device=cpu"]
     inspect += ["-M", "do_sample=false", "--max-connections", str(BATCH), "--log-dir", "{out}"]
     inspect += ["--display", "none"]
@@ -146,6 +146,15 @@ def commands(case: Case, environments: Path, models: Path, work: Path) -> dict[s
         "flexeval": Command(flexeval),
         "inspect_ai": Command(inspect, seen),
     }
+
+
+def _inspect_tasks(questions: Path, work: Path) -> list[str]:
+    names = sorted(folder.name for folder in questions.iterdir())
+    tasks = (f"\n\n@task\ndef {name}():\n    return questions({name!r})\n" for name in names)
+    (work / PEER_TASKS.name).write_text(
+        PEER_TASKS.read_text(encoding="utf-8") + "".join(tasks), encoding="utf-8"
+    )
+    return [f"{PEER_TASKS.name}@{name}" for name in names]
 
 
 def _flexeval_setups(questions: Path, *, chat: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -169,60 +178,6 @@ def _flexeval_setups(questions: Path, *, chat: bool) -> Iterator[tuple[str, dict
         if not chat:
             arguments |= {"prompt_template": "{{ query }}", "metrics": [{"class_path": "ExactMatch"}]}
         yield folder.name, {"class_path": "ChatResponse" if chat else "Generation", "init_args": arguments}
-
-
-def judging(environments: Path, work: Path, url: str) -> dict[str, Command]:
-    """Commands that have 160 saved answers rated, 32 at a time."""
-    ours = [str(Path(sys.executable).with_name("lm-eval-ja")), "judge", str(work / "saved")]
-    ours += ["--judge_model", "gpt-4", "--judge_base_url", url, "--judge_concurrency", str(BATCH)]
-    judge = {
-        "class_path": "OpenAIChatAPI",
-        "init_args": {"model": "gpt-4", "default_gen_kwargs": {"temperature": 0, "max_tokens": 2048}},
-    }
-    metric = {
-        "class_path": "ChatLLMScore",
-        "init_args": {
-            "language_model": judge,
-            "prompt_template": "{{ question }}\n\n{{ lm_output }}\n\nRate the answer like this: [[5]].",
-            "batch_size": BATCH,
-        },
-    }
-    flexeval = [str(environments / "flexeval" / "bin" / "flexeval_file"), "--save_dir", "{out}"]
-    flexeval += ["--eval_file", str(work / "flexeval.jsonl"), "--metrics", json.dumps([metric])]
-    inspect = [str(environments / "inspect_ai" / "bin" / "inspect"), "eval", PEER_TASKS.name]
-    inspect += ["--model", "mockllm/model", "--max-connections", str(BATCH), "--max-samples", str(BATCH)]
-    inspect += ["--log-dir", "{out}", "--display", "none"]
-    api = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "benchmark"}
-    seen = {**api, "PEER_QUESTIONS": str(work / "judged.jsonl"), "PEER_JUDGE": "openai/gpt-4"}
-    return {
-        OURS: Command(ours, {**api, "LM_EVAL_JA_CACHE": "{out}"}),  # whose store has no judgment yet
-        "flexeval": Command(flexeval, api),
-        "inspect_ai": Command(inspect, seen),
-    }
-
-
-def write_judged(model: Path, work: Path) -> None:
-    """Answers for the judges: a saved run of MT-Bench for ours, and as many of about the same size for the peers."""
-    command = [str(Path(sys.executable).with_name("lm_eval")), "run", "--model", "hf", "--device", "cpu"]
-    command += [
-        "--model_args",
-        f"pretrained={model}",
-        "--batch_size",
-        str(BATCH),
-        "--tasks",
-        "nejumi_mtbench",
-    ]
-    command += ["--metadata", "judge_model=none", "--gen_kwargs", "max_gen_toks=48"]
-    command += ["--output_path", str(work / "saved"), "--log_samples"]
-    subprocess.run(command, check=True, capture_output=True, env=environment({}))
-    answer = "回答の本文です。" * 6
-    filler = "質問の本文です。" * 250
-    for name, key in (("judged.jsonl", "answer"), ("flexeval.jsonl", "lm_output")):
-        with (work / name).open("w", encoding="utf-8") as file:
-            for index in range(160):
-                line = {"question": f"{index} {filler}", key: answer, "references": []}
-                line |= {"extra_info": {"question": line["question"]}}
-                file.write(json.dumps(line) + "\n")
 
 
 def environment(settings: dict[str, str]) -> dict[str, str]:
