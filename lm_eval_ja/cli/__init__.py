@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         _report,
         _rescore,
         _run_config,
+        _sweep,
         _tasks_path,
         _verify,
     )
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         _prepare,
         _run_config,
         _prompts,
+        _sweep,
         _judge,
         _report,
         _compare,

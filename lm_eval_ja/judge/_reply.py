@@ -6,7 +6,7 @@ Needs pydantic; imported only where the openai package is.
 import json
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, InstanceOf
 
@@ -110,24 +110,14 @@ def read_reply(body: bytes, latency: float, config: JudgeConfig) -> Reply:
     Raises:
         CallError: It is none.
     """
-    raw = body.decode("utf-8-sig", errors="replace")
-    try:
-        data = json.loads(raw, parse_int=_whole)
-        if isinstance(data, dict) and data.get("error"):  # some gateways report errors with status 200
-            raise _reported(data["error"], config)
-        completion = _Completion.model_validate(data)
-    except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
-        shown = scrub(raw, config)[:_BODY_SHOWN]  # in this order: a cut key would not be recognised
-        raise TransientError(f"the server's answer is no chat completion: {shown!r}") from None
-    choice = completion.choices[0]
+    completion = _parse(body, _Completion, "chat completion", config)
+    choice, usage = completion.choices[0], completion.usage
     return Reply(
         text=scrub(choice.message.text, config),
-        finish_reason="refusal"
-        if choice.message.refusal
-        else scrub(choice.finish_reason, config)[:_NAME_SHOWN],
-        served_model=scrub(completion.model, config)[:_NAME_SHOWN],
-        prompt_tokens=completion.usage.prompt_tokens,
-        completion_tokens=completion.usage.completion_tokens,
+        finish_reason="refusal" if choice.message.refusal else _shown(choice.finish_reason, config),
+        served_model=_shown(completion.model, config),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
         latency=latency,
     )
 
@@ -171,26 +161,40 @@ def read_message(body: bytes, latency: float, config: JudgeConfig) -> Reply:
     Raises:
         CallError: It is none.
     """
-    raw = body.decode("utf-8-sig", errors="replace")
-    try:
-        data = json.loads(raw, parse_int=_whole)
-        if isinstance(data, dict) and data.get("error"):
-            raise _reported(data["error"], config)
-        message = _AnthropicMessage.model_validate(data)
-    except (ValueError, RecursionError):
-        shown = scrub(raw, config)[:_BODY_SHOWN]
-        raise TransientError(f"the server's answer is no message: {shown!r}") from None
+    message = _parse(body, _AnthropicMessage, "message", config)
     usage = message.usage
     return Reply(
         text=scrub("".join(block.text or "" for block in message.content if block.type == "text"), config),
-        finish_reason=scrub(_STOP_REASONS.get(message.stop_reason, message.stop_reason), config)[
-            :_NAME_SHOWN
-        ],
-        served_model=scrub(message.model, config)[:_NAME_SHOWN],
+        finish_reason=_shown(_STOP_REASONS.get(message.stop_reason, message.stop_reason), config),
+        served_model=_shown(message.model, config),
         prompt_tokens=usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens,
         completion_tokens=usage.output_tokens,
         latency=latency,
     )
+
+
+_Protocol = TypeVar("_Protocol", bound=BaseModel)
+
+
+def _parse(body: bytes, protocol: type[_Protocol], what: str, config: JudgeConfig) -> _Protocol:
+    """The body as the protocol's model.
+
+    Raises:
+        CallError: It reports an error, or is none of the protocol's.
+    """
+    raw = body.decode("utf-8-sig", errors="replace")
+    try:
+        data = json.loads(raw, parse_int=_whole)
+        if isinstance(data, dict) and data.get("error"):  # some gateways report errors with status 200
+            raise _reported(data["error"], config)
+        return protocol.model_validate(data)
+    except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+        shown = scrub(raw, config)[:_BODY_SHOWN]  # in this order: a cut key would not be recognised
+        raise TransientError(f"the server's answer is no {what}: {shown!r}") from None
+
+
+def _shown(name: str, config: JudgeConfig) -> str:
+    return scrub(name, config)[:_NAME_SHOWN]
 
 
 def _reported(error: object, config: JudgeConfig) -> CallError:

@@ -75,14 +75,16 @@ class _Worker:
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
 
-    def equal(self, prediction: str, gold: str, limit: float | None = None) -> bool:
+    def equal(self, prediction: str, gold: str) -> bool:
         with self._lock:
-            process = self._process if self._process and self._process.poll() is None else self._start()
+            process = self._process
+            if process is None or process.poll() is not None:
+                process = self._start()
             assert process.stdin is not None  # noqa: S101  # a pipe
-            with suppress(OSError):  # it has just ended: then there is no answer either
+            with suppress(OSError, ValueError):  # it has just ended, or was: then there is no answer either
                 process.stdin.write(json.dumps([prediction, gold]) + "\n")
                 process.stdin.flush()
-            answer = self._next(TIME_LIMIT if limit is None else limit)
+            answer = self._next(TIME_LIMIT)
             if answer is None:
                 self.stop()
                 _log.warning(
@@ -106,8 +108,9 @@ class _Worker:
 
         def read() -> None:
             assert process.stdout is not None  # noqa: S101  # a pipe
-            for line in process.stdout:
-                answers.put(line.strip())
+            with process.stdout:
+                for line in process.stdout:
+                    answers.put(line.strip())
             answers.put("")  # it has ended
 
         threading.Thread(target=read, daemon=True).start()
@@ -126,11 +129,14 @@ class _Worker:
             return None
 
     def stop(self) -> None:
-        """End the process, if there is one."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        """End the process, if there is one. Waits for no comparison: at the end of Python one may be under way."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None  # noqa: S101  # a pipe
+            with suppress(OSError):  # what is left in it has no reader
+                process.stdin.close()  # the other pipe is the reading thread's
 
 
 _worker = _Worker()

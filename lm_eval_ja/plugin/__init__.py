@@ -4,6 +4,7 @@ Small hooks, each idempotent, each with the upstream change that retires it in i
 
 * ``_discovery``: our tasks folder is searched without ``--include_path``; a misspelled name of ours gets a hint.
 * ``_index``: a shared ``include`` is parsed once while tasks are indexed; with ``LM_EVAL_JA_INDEX_CACHE=1`` not at all.
+* ``_command``: ``lm_eval run`` as a function of its options, for a sweep over many models.
 * ``_ahead``: tasks of ours are built and checked before the model is.
 * ``_missing``: data that cannot be had is named all at once, and may be left out.
 * ``_scores``: a group's score may be computed by a function of its children's scores, and an aggregation may bring its
@@ -25,6 +26,7 @@ from types import ModuleType
 
 from lm_eval_ja.plugin._ahead import check_ahead
 from lm_eval_ja.plugin._cache import claim, refuse_others_answers, remember_arguments
+from lm_eval_ja.plugin._command import add_run_options, run_command
 from lm_eval_ja.plugin._discovery import (
     TASKS_PATH,
     finds_our_tasks,
@@ -32,7 +34,7 @@ from lm_eval_ja.plugin._discovery import (
     install_hints,
     with_tasks_path,
 )
-from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, install_index
+from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, index_kept, install_index
 from lm_eval_ja.plugin._marks import is_hooked
 from lm_eval_ja.plugin._missing import install_missing
 from lm_eval_ja.plugin._registries import register
@@ -45,16 +47,19 @@ __all__ = [
     "CACHE_SWITCH",
     "SHARE_SWITCH",
     "TASKS_PATH",
+    "add_run_options",
     "attach",
     "attach_evaluator",
     "claim",
     "failures",
     "finds_our_tasks",
     "generate_until_multi_turn",
+    "index_kept",
     "install",
     "install_discovery",
     "install_index",
     "is_hooked",
+    "run_command",
     "warn_of_thoughts",
     "watch_thoughts",
     "with_tasks_path",

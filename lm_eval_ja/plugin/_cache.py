@@ -3,12 +3,13 @@
 import functools
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lm_eval_ja.errors import OptionError
 from lm_eval_ja.plugin._marks import is_hooked, mark
+from lm_eval_ja.plugin._repeats import draws
 
 _RECORD = "lm_eval_ja:model"
 """Key of our entry in the harness's cache file; all others are SHA-256 digests."""
@@ -79,7 +80,8 @@ def refuse_others_answers() -> None:
         def generate(requests: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
             own = [request for request in requests if request.task_name in _own_tasks]
             if own:
-                _check(self.dbdict, str(self.cache_db), self.lm, sampled=_is_sampled(own))
+                sampled = any(draws(request.args[1].get("gen_kwargs", request.args[1])) for request in own)
+                _check(self.dbdict, str(self.cache_db), self.lm, sampled=sampled)
             return found(requests, *args, **kwargs)
 
         return generate
@@ -112,11 +114,6 @@ def _check(store: Any, path: str, lm: Any, *, sampled: bool) -> None:
     if known | record != known:
         store[_RECORD] = json.dumps(known | record)
         store.commit()
-
-
-def _is_sampled(requests: Iterable[Any]) -> bool:
-    settings = (request.args[1] for request in requests)
-    return any(own.get("gen_kwargs", own).get("temperature") for own in settings)
 
 
 def _absolute(value: Any) -> str:

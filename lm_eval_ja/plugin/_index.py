@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ CACHE_SWITCH = "LM_EVAL_JA_INDEX_CACHE"
 
 _HOOK = "index"
 _lock = threading.RLock()
+_kept: ContextVar[dict[str, Any] | None] = ContextVar("indexes kept", default=None)
 
 
 def install_index(manager: ModuleType) -> None:
@@ -54,9 +56,18 @@ def install_index(manager: ModuleType) -> None:
 
     @functools.wraps(original)
     def build(paths: Any, *args: Any, **kwargs: Any) -> Any:
-        if os.environ.get(SHARE_SWITCH) == "0":
-            return original(paths, *args, **kwargs)
         roots = list(paths)
+        kept = _kept.get()
+        if kept is None:
+            return build_now(roots, *args, **kwargs)
+        key = repr((list(map(str, roots)), args, kwargs))
+        if key not in kept:
+            kept[key] = build_now(roots, *args, **kwargs)
+        return dict(kept[key])  # a group that loads adds names of its own
+
+    def build_now(roots: list[Any], *args: Any, **kwargs: Any) -> Any:
+        if os.environ.get(SHARE_SWITCH) == "0":
+            return original(roots, *args, **kwargs)
         cache = open_cache(roots, [args, kwargs]) if os.environ.get(CACHE_SWITCH) == "1" else None
         with _shared(caller, loader, cache):
             entries = original(roots, *args, **kwargs)
@@ -66,6 +77,16 @@ def install_index(manager: ModuleType) -> None:
 
     mark(build, _HOOK)
     index.build = staticmethod(build)
+
+
+@contextmanager
+def index_kept() -> Iterator[None]:
+    """While it is open, the tasks in the same folders are indexed once, however many task managers are made."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,10 +79,16 @@ def generate_until_repeated(lm: Any, requests: Sequence[Any]) -> list[str]:
     return [answers[index] for index in range(len(instances))]
 
 
+def draws(settings: Mapping[str, Any]) -> bool:
+    """Whether generation settings draw answers: ``do_sample`` alone does, with the model's own temperature."""
+    temperature = settings.get("temperature")
+    return bool(settings.get("do_sample") if temperature is None else temperature)
+
+
 def _warn_of_copies(lm: Any, instances: Iterable[Any]) -> None:
     if getattr(lm, "samples_differ", False):
         return
-    tasks = {str(own.task_name): None for own in instances if not own.args[1].get("temperature")}
+    tasks = {str(own.task_name): None for own in instances if not draws(own.args[1])}
     if tasks:
         _log.warning(
             "repeats is more than 1, but the answers of %s are generated greedily (temperature 0): all samples of a "

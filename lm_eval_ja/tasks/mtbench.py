@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -257,9 +258,7 @@ class MTBenchTask(ProtocolTask):
         )
         try:
             folder.mkdir(parents=True)
-            kept = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-            for old in kept[:-_KEPT_ANSWERS]:
-                shutil.rmtree(old, ignore_errors=True)
+            _drop_all_but_newest(folder.parent, _KEPT_ANSWERS)
             write_run(folder, stamp, results, {task: samples})
         except OSError as error:
             _log.warning("the answers could not be saved ahead of judging (%s)", error)
@@ -317,3 +316,13 @@ class MTBenchTask(ProtocolTask):
         }
         changed = [f"{name}={value}" for name, value in sorted(given.items()) if usual.get(name) != value]
         return f"deviates:{','.join(changed)}" if changed else f"per-category-{usual['max_gen_toks']}"
+
+
+def _drop_all_but_newest(folder: Path, most: int) -> None:
+    """Keep the newest of what a folder holds. Other runs may be doing the same at the same time."""
+    dated = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            dated.append((path.stat().st_mtime, path))
+    for _, old in sorted(dated)[:-most]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -109,6 +109,32 @@ def test_answers_are_saved_before_the_first_call_and_those_of_fifty_runs_stay(
     assert {path.name for path in answers.glob("old-*")} == {f"old-{number}" for number in range(11, 60)}
 
 
+def test_another_run_that_drops_old_answers_meanwhile_leaves_this_ones(
+    evaluate, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
+    answers = tmp_path / "cache" / "answers"
+    for number in range(60):
+        (answers / f"old-{number:02}").mkdir(parents=True)
+        os.utime(answers / f"old-{number:02}", (1e9 + number, 1e9 + number))
+    list_folder = Path.iterdir
+
+    def listed_and_gone(folder):
+        found = list(list_folder(folder))
+        if folder == answers:
+            for number in range(5):
+                (answers / f"old-{number:02}").rmdir()
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", listed_and_gone)
+    with JudgeServer() as server:
+        evaluate("nejumi_mtbench_math", {"judge_base_url": server.url, "judge_preflight": False})
+    monkeypatch.undo()
+    assert "could not be saved" not in caplog.text
+    assert len(list(answers.glob("nejumi_mtbench_math-*/samples_*.jsonl"))) == 1
+    assert len(list(answers.iterdir())) == 50
+
+
 def test_the_signature_says_what_the_judge_refused(evaluate, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-anything")
     refusal = fault(400, "Unsupported parameter: 'temperature' is not supported with this model.")

@@ -211,6 +211,26 @@ def test_a_path_is_the_same_however_it_is_written(tmp_path, monkeypatch):
         CachingLM(made(arguments), path).generate_until(requests(1))
 
 
+@pytest.mark.parametrize("settings", [{}, {"temperature": None}, {"temperature": 0.7}])
+@pytest.mark.parametrize("kind", ["generate_until", "generate_until_repeated"])
+def test_do_sample_alone_draws_answers(kind, settings, tmp_path, caplog):
+    """hf samples with the checkpoint's own temperature then: another seed's answers are refused all the same."""
+    path = str(tmp_path / "cache.db")
+
+    def generate(seed):
+        lm = CachingLM(made(f"model=m,seed={seed}"), path)
+        own = requests(2, do_sample=True)
+        for request in own:
+            request.args[1].pop("temperature", None)  # requests of one question are one object
+            request.args[1].update(settings)
+        return getattr(lm, kind)(own)
+
+    generate(1)
+    assert "greedily" not in caplog.text
+    with pytest.raises(OptionError, match="another --seed"):
+        generate(2)
+
+
 def test_greedy_answers_are_the_same_with_any_seed(tmp_path):
     path = str(tmp_path / "cache.db")
     for seed in (1, 2):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import lm_eval_ja
-from lm_eval_ja.cli import build_parser
+from lm_eval_ja.cli import _sweep, build_parser
 from lm_eval_ja.datasets import MTBENCH_CATEGORIES, MTBENCH_REVISIONS, available, packaged
 from lm_eval_ja.datasets.store import _archive, _download, _fetch
 from lm_eval_ja.judge import JudgeConfig, _secrets, _transport, batches
@@ -123,7 +123,8 @@ def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPa
 
 @cache
 def ours() -> dict[str, set[str]]:
-    return {name: flags_of(parser) for name, parser in subparsers(build_parser()).items()}
+    found = {name: flags_of(parser) for name, parser in subparsers(build_parser()).items()}
+    return {**found, "sweep": flags_of(_sweep.build_parser())}  # which takes the options of lm_eval run, too
 
 
 @cache

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -325,7 +326,15 @@ def test_ctrl_c_saves_and_says_how_to_go_on(path):
 
 
 def test_two_runs_started_together_pay_once(path):
-    with JudgeServer(latency=0.02) as server:
+    """Two processes: the judge holds its answers until both have claimed what they may ask for."""
+    both = threading.Event()
+
+    def claimed():
+        if len(list(path.with_name(f"{path.name}.claims").glob("*.keys"))) == 2:
+            both.set()
+        return both.is_set()
+
+    with JudgeServer(lambda call: replace(rate(call), until=claimed)) as server:
         processes = [start(server, path, 4, 80) for _ in range(2)]
         outputs = [process.communicate(timeout=120)[0] for process in processes]
         expected = "".join(f"{float(rating_of(item))}\n" for item in requests(80))

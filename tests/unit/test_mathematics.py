@@ -16,6 +16,12 @@ needs_math_verify = pytest.mark.skipif(
 FOR_EVER = "9^{9^{9^{9}}}"
 
 
+@pytest.fixture(autouse=True)
+def busy_machine(monkeypatch):
+    """Verdicts may take their time: only the test of the limit has one."""
+    monkeypatch.setattr(mathematics, "TIME_LIMIT", 600.0)
+
+
 @pytest.mark.parametrize(
     ("prediction", "gold", "same"),
     [
@@ -68,10 +74,10 @@ def test_no_text_raises(text):
 @needs_math_verify
 def test_a_comparison_without_end_is_given_up_and_the_next_one_works(monkeypatch, caplog):
     assert mathematical_equivalence("1.50", "1.5") == 1.0, "the process has started"
-    monkeypatch.setattr(mathematics, "TIME_LIMIT", 0.0)
-    assert mathematical_equivalence(FOR_EVER, "3") == 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(mathematics, "TIME_LIMIT", 0.0)
+        assert mathematical_equivalence(FOR_EVER, "3") == 0.0
     assert "no verdict in time" in caplog.text
-    monkeypatch.undo()
     verdicts: list[float] = []
     threads = [
         threading.Thread(target=lambda: verdicts.append(mathematical_equivalence("2.50", "2.5")))
@@ -82,6 +88,41 @@ def test_a_comparison_without_end_is_given_up_and_the_next_one_works(monkeypatch
     for thread in threads:
         thread.join()
     assert verdicts == [1.0] * 4
+
+
+@needs_math_verify
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_process_may_be_ended_while_a_comparison_is_under_way():
+    """As at the end of Python, with a thread still scoring: that comparison has no verdict, and no thread breaks."""
+    asked = threading.Event()
+
+    class Watched(mathematics._Worker):
+        def _next(self, limit):
+            asked.set()
+            return super()._next(limit)
+
+    before = set(threading.enumerate())
+    worker = Watched()
+    for _ in range(3):
+        assert worker.equal("1.50", "1.5")
+        asked.clear()
+        process = worker._process
+        verdicts = []
+        asking = threading.Thread(target=lambda own=verdicts: own.append(worker.equal(FOR_EVER, "3")))
+        asking.start()
+        asked.wait()
+        enders = [threading.Thread(target=worker.stop) for _ in range(4)]
+        for thread in enders:
+            thread.start()
+        for thread in (asking, *enders):
+            thread.join()
+        assert verdicts == [False]
+        assert process.poll() is not None
+        assert process.stdin.closed
+    for reader in set(threading.enumerate()) - before:
+        reader.join()
+    assert worker.equal("1.50", "1.5")
+    worker.stop()
 
 
 def test_the_package_is_asked_for_before_anything_is_generated(monkeypatch):
