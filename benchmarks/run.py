@@ -22,6 +22,7 @@ PARTS = {
     "judge": "(d) Judging",
     "turns": "(e) Two turns",
     "report": "(f) Reports",
+    "interactions": "(f) What a reader of a report waits for",
     "growth": "(g) Growth with the number of questions",
 }
 

@@ -258,7 +258,7 @@ def test_languages_and_themes(page, report):
     background = "return getComputedStyle(document.body).backgroundColor"
     light = page.js(background)
     page.click("#language")
-    assert page.js("return document.documentElement.lang") == "ja"
+    page.wait(lambda: page.js("return document.documentElement.lang") == "ja")
     assert page.text("#ranking h2") == "ランキング"
     assert "途中切れ" in page.text("#failure-table thead") or "正解" in page.text("#failure-table thead")
     page.click("#theme")
@@ -267,6 +267,31 @@ def test_languages_and_themes(page, report):
     assert page.js("return document.querySelector('#radar-1 svg text').getAttribute('fill')") == "#e6e9ef"
     page.click("#language")
     assert page.text("#ranking h2") == "Ranking"
+
+
+def test_the_other_language_keeps_the_rows(page, report):
+    """Laying out the whole ranking again takes longer than a reader waits; its words change all the same."""
+    page.open(report)
+    row = "document.querySelector('.leaderboard.current tbody tr')"
+    head = "return [...document.querySelectorAll('.leaderboard.current thead th')].map((e) => e.textContent + e.title)"
+    words = (
+        "return [...document.querySelectorAll('.leaderboard.current tbody *')]"
+        ".map((e) => e.title + e.ariaLabel + e.textContent)"
+    )
+    english = page.js(head), page.js(words)
+    page.js(f"{row}.mark = true")
+    page.click("#language")
+    assert page.js(f"return {row}.mark")
+    japanese = page.js(head), page.js(words)
+    page.click("#theme")
+    page.js("arguments[0].click()", page.one("[data-level]"))  # draws it all anew
+    page.settle()
+    level = page.js("return document.querySelectorAll('.leaderboard.current thead th').length")
+    assert level == len(japanese[0])
+    assert (page.js(head), page.js(words)) == japanese
+    assert not page.js(f"return {row}.mark")
+    page.click("#language")
+    assert (page.js(head), page.js(words)) == english
 
 
 def test_settings_of_a_run(page, report):

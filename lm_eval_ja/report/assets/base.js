@@ -60,6 +60,19 @@ function el(tag, properties, ...children) {
   return element;
 }
 
+/** Change an element into another one of the same kind: its attributes, and within it only what differs. */
+function adopt(element, fresh, except) {
+  if (element === except) return;
+  for (const { name, value } of fresh.attributes) if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  if (element.attributes.length !== fresh.attributes.length) for (const { name } of [...element.attributes]) if (!fresh.hasAttribute(name)) element.removeAttribute(name);
+  const [old, others] = [[...element.childNodes], [...fresh.childNodes]];
+  if (old.length !== others.length || old.some((node, at) => node.nodeName !== others[at].nodeName)) element.replaceChildren(...others);
+  else for (const [at, node] of old.entries()) {
+    if (node.nodeType === Node.ELEMENT_NODE) adopt(node, others[at], except);
+    else if (node.data !== others[at].data) node.data = others[at].data;
+  }
+}
+
 const fill = (element, ...children) => element.replaceChildren(...children.filter(Boolean));
 const quiet = (text, click, more = {}) => el("button", { type: "button", class: "quiet", on: { click }, ...more }, text);
 const option = (value, text, current) => el("option", { value, selected: String(value) === String(current) }, text);

@@ -1,7 +1,7 @@
 // What stands around the sections, and the start.
 
 function drawFrame() {
-  document.documentElement.lang = state.language;
+  nameLanguage();
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
@@ -14,6 +14,9 @@ function drawFrame() {
   for (const host of document.querySelectorAll("[data-link]")) fill(host, linkButton(host.dataset.link));
   fill($("about-body"), ...t("aboutText").map((text) => el("p", null, text.replace("{resamples}", core.resamples.toLocaleString()).replace("{seed}", core.seed))));
 }
+
+/** After the words are seen: the browser then chooses every element's font again. */
+const nameLanguage = () => requestAnimationFrame(() => setTimeout(() => { document.documentElement.lang = state.language; }));
 
 function drawNotices() {
   const groups = new Map();

@@ -93,30 +93,41 @@ function differenceCell(row, found) {
     el("span", { class: "p" }, `p ${one.adjusted < 0.0001 ? "< 0.0001" : one.adjusted.toFixed(4)}`));
 }
 
-function leaderboardTable(own, index) {
+const isCompared = (index) => index === state.leaderboard && state.baseline !== null;
+
+function rankingHead(own, index) {
+  const columns = shownColumns(own);
+  return el("tr", null,
+    el("th", { scope: "col", class: "rank", title: t("rankTitle", { score: rankingColumn(own).label }) }, t("rank")),
+    header(own, "model", t("model"), { class: "model" }),
+    isCompared(index) ? el("th", { scope: "col", class: "difference", title: t("differenceTitle") }, t("differenceFrom", { model: shortName(runs[state.baseline]) })) : null,
+    ...columns.map((column, at) => header(own, column.name, column.label, { title: column.status ? t("dataStatus", { what: statusText(column.status) }) : null, class: `score${column.ranked ? " ranked" : ""}${at && columns[at - 1].parent !== column.parent ? " first" : ""}` })),
+    ...shownMeta(own).map((name, at) => (name === "signature" ? el("th", { scope: "col" }, t("meta_signature")) : header(own, name, t(`meta_${name}`), { title: name === "asked" ? t("samplesTitle") : null, class: at ? null : "first" }))));
+}
+
+/** The rows' elements, by run. */
+function rankingRows(own, index) {
   const columns = shownColumns(own);
   const meta = shownMeta(own);
   const rows = sortedRows(own);
-  const compared = index === state.leaderboard && state.baseline !== null;
+  const compared = isCompared(index);
   const best = Object.fromEntries(columns.map((column) => [column.name, Math.max(...own.rows.map((row) => row.scores[column.name]?.[0] ?? -Infinity))]));
   const found = compared ? againstBaseline(own, rows) : new Map();
   const ranks = places(own, rows);
-  const head = el("tr", null,
-    el("th", { scope: "col", class: "rank", title: t("rankTitle", { score: rankingColumn(own).label }) }, t("rank")),
-    header(own, "model", t("model"), { class: "model" }),
-    compared ? el("th", { scope: "col", class: "difference", title: t("differenceTitle") }, t("differenceFrom", { model: shortName(runs[state.baseline]) })) : null,
-    ...columns.map((column, at) => header(own, column.name, column.label, { title: column.status ? t("dataStatus", { what: statusText(column.status) }) : null, class: `score${column.ranked ? " ranked" : ""}${at && columns[at - 1].parent !== column.parent ? " first" : ""}` })),
-    ...meta.map((name, at) => (name === "signature" ? el("th", { scope: "col" }, t("meta_signature")) : header(own, name, t(`meta_${name}`), { title: name === "asked" ? t("samplesTitle") : null, class: at ? null : "first" }))));
-  const elements = new Map(own.rows.map((row) => [row.run, el("tr", { class: state.selected.includes(row.run) ? "on" : "" },
+  return new Map(own.rows.map((row) => [row.run, el("tr", { class: state.selected.includes(row.run) ? "on" : "" },
     rankCell(own, row, ranks.get(row.run) ?? null),
     modelCell(row),
     compared ? differenceCell(row, found) : null,
     ...columns.map((column) => scoreCell(row, column, best[column.name])),
     ...meta.map((name) => metaCell(row.run, name)))]));
+}
+
+function leaderboardTable(own, index) {
+  const elements = rankingRows(own, index);
   const table = el("table", { class: `ranking${state.intervals ? " with-intervals" : ""}`, "data-leaderboard": index },
     el("caption", { class: "hidden" }, leaderboardTitle(own, index)),
-    el("thead", null, head),
-    el("tbody", null, ...rows.map((row) => elements.get(row.run))));
+    el("thead", null, rankingHead(own, index)),
+    el("tbody", null, ...sortedRows(own).map((row) => elements.get(row.run))));
   tables.set(index, { table, elements });
   markSorted(own, table);
   return el("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": t("rankingOf", { title: leaderboardTitle(own, index) }) }, table);
@@ -221,8 +232,12 @@ const spanText = (score, scale, interval = true) => (score ? `${number(score[0],
 
 function drawLeaderboard(own, index, host) {
   host.className = `leaderboard${index === state.leaderboard ? " current" : ""}`;
+  fill(host, ...leaderboardParts(own, index, leaderboardTable(own, index)));
+}
+
+function leaderboardParts(own, index, table) {
   const shown = sortedRows(own).length;
-  fill(host,
+  return [
     el("div", { class: "leaderboard-head" },
       el("h3", null, leaderboardTitle(own, index), own.sample ? el("span", { class: "chip warn" }, "sample") : null),
       el("span", { class: "muted mono" }, settingsLine(own)),
@@ -232,7 +247,27 @@ function drawLeaderboard(own, index, host) {
       tableTools(() => rankingData(own, index))),
     dataLine(own),
     own.differences.length ? differences(own) : null,
-    leaderboardTable(own, index));
+    table,
+  ];
+}
+
+/** Give what stands around the rows the words of the other language. Elements stay, so that little is laid out again. */
+function relabel(own, index, host) {
+  const { table } = tables.get(index);
+  const scroll = table.parentElement;
+  const fresh = el("div", { class: host.className });
+  fill(fresh, ...leaderboardParts(own, index, el("div")));
+  adopt(host, fresh, scroll);
+  scroll.setAttribute("aria-label", t("rankingOf", { title: leaderboardTitle(own, index) }));
+  adopt(table.caption, el("caption", { class: "hidden" }, leaderboardTitle(own, index)));
+  adopt(table.tHead.rows[0], rankingHead(own, index));
+  markSorted(own, table);
+}
+
+/** The same for the rows, whose words are few: hints, labels for screen readers, settings. */
+function relabelRows(own, index) {
+  const { elements } = tables.get(index);
+  for (const [run, fresh] of rankingRows(own, index)) adopt(elements.get(run), fresh);
 }
 
 function showLeaderboard(index) {
@@ -252,6 +287,7 @@ for (const [index, own] of core.leaderboards.entries()) {
     if (only("intervals")) tables.get(index).table.classList.toggle("with-intervals", state.intervals);
     else if (only("selected")) markSelected(index);
     else if (only("sort")) reorder(own, index);
+    else if (only("language")) relabel(own, index, host);
     else if (only("rows", "sort")) {
       reorder(own, index);
       host.querySelector(".shown").textContent = isFiltered() ? t("shownRows", { n: sortedRows(own).length, total: own.rows.length }) : "";
@@ -261,6 +297,7 @@ for (const [index, own] of core.leaderboards.entries()) {
       if (focused && document.activeElement === document.body) host.querySelector(`[data-sort="${CSS.escape(focused)}"]`)?.focus();
     }
   });
+  view(host, ["language"], (changes) => { if (!changes.has("all")) relabelRows(own, index); }, { canWait: true });
 }
 
 // ------------------------------------------------------------------------------------------------- one run

@@ -56,9 +56,12 @@ const views = [];
 const dirty = new Set();
 const NEAR = 150; // pixels outside the window that count as in view
 
-/** Register a function that draws a part of the page, to be called when one of the named parts of the state changes. */
-function view(host, parts, draw) {
-  const own = { host, parts, draw, changes: new Set() };
+/**
+ * Register a function that draws a part of the page, to be called when one of the named parts of the state changes.
+ * What can wait is drawn when the browser has time, also in view.
+ */
+function view(host, parts, draw, { canWait = false } = {}) {
+  const own = { host, parts, draw, canWait, changes: new Set() };
   views.push(own);
   return own;
 }
@@ -82,7 +85,9 @@ function changed(...parts) {
     for (const part of parts) own.changes.add(part);
     dirty.add(own);
   }
-  for (const own of [...dirty]) if (state.printing || inView(own.host)) redraw(own);
+  // Looked up before anything is drawn: in between, each look would make the browser lay out the page again.
+  const near = [...dirty].filter((own) => state.printing || (inView(own.host) && !own.canWait));
+  for (const own of near) redraw(own);
   later();
   writeHash();
 }
