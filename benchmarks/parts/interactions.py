@@ -39,7 +39,7 @@ INTERACTIONS = {
     "select a model": ("", _CLICK.format(".leaderboard.current tbody tr:nth-child(9) input")),
     "select all": (_PICK.format(-1), _PICK.format(-2)),
     "sort by a column": ("", _CLICK.format(".leaderboard.current thead th.score button")),
-    "show intervals": ("", _CLICK.format("#rank-tools [aria-pressed]")),
+    "show datasets or categories": ("", "document.querySelector('[data-level][aria-pressed=false]').click()"),
     "other language": ("", _CLICK.format("#language")),
     "other theme": ("", _CLICK.format("#theme")),
     "type into the search": (_SEARCH.format("''"), _SEARCH.format("'図書館'")),
@@ -48,8 +48,13 @@ INTERACTIONS = {
 _MEASURE = """
 const done = arguments[0];
 const frame = () => new Promise((go) => requestAnimationFrame(go));
-const painted = () => new Promise((go) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = go; port2.postMessage(0); });
-const settled = async () => { while (document.documentElement.dataset.pending !== "0") await new Promise((go) => setTimeout(go, 20)); };
+const wait = (ms) => new Promise((go) => setTimeout(go, ms));
+const painted = () => new Promise((go) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = go;
+  port2.postMessage(0);
+});
+const settled = async () => { while (document.documentElement.dataset.pending !== "0") await wait(20); };
 (async () => {
   { %s; }
   await settled();

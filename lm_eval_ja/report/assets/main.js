@@ -15,8 +15,12 @@ function drawFrame() {
   fill($("about-body"), ...t("aboutText").map((text) => el("p", null, text.replace("{resamples}", core.resamples.toLocaleString()).replace("{seed}", core.seed))));
 }
 
-/** After the words are seen: the browser then chooses every element's font again. */
-const nameLanguage = () => requestAnimationFrame(() => setTimeout(() => { document.documentElement.lang = state.language; }));
+/** Later than the words themselves, once they can be seen: the browser then chooses every element's font again. */
+function nameLanguage() {
+  const name = () => { document.documentElement.lang = state.language; };
+  if (document.documentElement.dataset.ready) requestAnimationFrame(() => setTimeout(name));
+  else name();
+}
 
 function drawNotices() {
   const groups = new Map();
