@@ -12,6 +12,7 @@ Small hooks, each idempotent, each with the upstream change that retires it in i
 * ``_turns``: a request may have two turns, on every backend.
 * ``_thoughts``: answers are looked at as they come; a chat server's ``reasoning_content`` is not lost to our tasks.
 * ``_repeats``: a request may be answered several times, every time drawn anew.
+* ``_errors``: ``lm_eval`` shows an error of ours without a traceback.
 * ``_cache``: an answer cache of one model (or seed) is refused to another.
 * ``_registries``: our aggregations, normalization filter and ``recorded`` model are known by name.
 
@@ -34,6 +35,7 @@ from lm_eval_ja.plugin._discovery import (
     install_hints,
     with_tasks_path,
 )
+from lm_eval_ja.plugin._errors import say_errors_plainly
 from lm_eval_ja.plugin._index import CACHE_SWITCH, SHARE_SWITCH, index_kept, install_index
 from lm_eval_ja.plugin._marks import is_hooked
 from lm_eval_ja.plugin._missing import install_missing
@@ -99,6 +101,7 @@ def attach(manager: ModuleType) -> None:
             ),
             ("hints for misspelled task names", lambda: install_hints(manager)),
             ("the faster task index", lambda: install_index(manager)),
+            ("errors of ours without a traceback", say_errors_plainly),
             ("naming all missing data at once, and skip_missing", lambda: install_missing(manager)),
             *_HOOKS.items(),
         ]
