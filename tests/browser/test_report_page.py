@@ -387,8 +387,27 @@ def test_print(page, report):
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert page.js("return getComputedStyle(document.querySelector('.jump')).display") == "none"
     assert page.js("return getComputedStyle(document.querySelector('.ranking')).display") == "table"
+    for part, style in (
+        (".lead", "breakInside"),
+        (".failures", "breakInside"),
+        (".section-head", "breakAfter"),
+    ):
+        assert page.js(f"return getComputedStyle(document.querySelector('{part}')).{style}") == "avoid", part
+    assert page.js(
+        "return [...document.querySelectorAll('.canvas svg')].every("
+        "(chart) => parseFloat(getComputedStyle(chart).maxHeight) < innerHeight)"
+    )
     pdf = page.driver.execute_cdp_cmd("Page.printToPDF", {"landscape": True})["data"]
     assert len(pdf) > 50_000
+
+
+def test_what_the_page_says_of_intervals(page, report):
+    """They are computed, places are drawn."""
+    page.open(report)
+    page.settle()
+    about = page.text("#about")
+    assert "nothing in them is drawn" in about
+    assert "bootstrap" not in about
 
 
 def test_the_real_run_as_it_is(page, real_report):

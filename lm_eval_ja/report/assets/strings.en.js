@@ -239,7 +239,7 @@ STRINGS.en = {
   aboutText: [
     "A run is ranked only with runs whose signatures agree: same protocol, questions, number of questions, shots, prompt style, token limits, judge. Whoever differs stands in a table of its own, with the difference above it. A chat template is the model's own affair and separates nobody.",
     "A category is the mean of its datasets, an average the mean of its categories, the overall score (AVG_jaster + AVG_mtbench ÷ 10) ÷ 2. What has a missing member is missing, never zero.",
-    "Intervals are 95 % bootstrap intervals ({resamples} resamples, seed {seed}): the questions of each dataset are drawn again and everything is averaged again. They say how much the choice of questions matters, not how a model would do on other kinds of questions. A rank interval counts the places a model takes over the resamples.",
+    "Intervals are 95 % intervals over questions: of every dataset, put together through the averages; nothing in them is drawn. They say how much the choice of questions matters, not how a model would do on other kinds of questions. A rank interval counts the places that a model takes when the questions are drawn again ({resamples} times, seed {seed}).",
     "correct: full score. partly right: overlap (char_f1, set_f1) of 0.5 or more. format error: right once text around it, quotation marks, bullets or fences are ignored. cut off: ended by the token limit. empty: no text before the first blank line. out of tokens while thinking: the thoughts did not end, so there is no answer (score 0; MT-Bench: 1, without a judge). other language: no writing system in common with what was asked for. wrong: the rest.",
   ],
 };
