@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import gc
 import json
+import logging
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import time
 import weakref
 from pathlib import Path
 
+import lm_eval.utils
 import pytest
 
 from lm_eval_ja.cli import _sweep
@@ -31,6 +33,18 @@ DATES = {"date", "total_evaluation_time_seconds"}
 def one_cache(tmp_path_factory):
     """One index of tasks for all of this module's commands."""
     FAST["LM_EVAL_JA_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was(monkeypatch):
+    """A sweep in this process sets up the harness's logging, to a stream that ends with the test."""
+    logger = logging.getLogger("lm_eval")
+    monkeypatch.setattr(lm_eval.utils, "_LOGGING_CONFIGURED", False)
+    monkeypatch.setattr(logger, "handlers", [*logger.handlers])
+    monkeypatch.setattr(logger, "propagate", logger.propagate)
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 def files(folder: Path) -> dict[str, Path]:
