@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 2.0
@@ -74,9 +75,9 @@ def sweep(names: list[str], words: list[str]) -> tuple[list[float], list[float]]
         add(self, done)
         ends.append(time.perf_counter())
 
-    HFLM.generate_until, Ledger.add = timed, noted  # type: ignore[method-assign]
-    if command(["sweep", *names, *words, "--output_path", "out"]):
-        raise SystemExit("the sweep has failed")
+    with patch.object(HFLM, "generate_until", timed), patch.object(Ledger, "add", noted):
+        if command(["sweep", *names, *words, "--output_path", "out"]):
+            raise SystemExit("the sweep has failed")
     spans = [after - before for before, after in itertools.pairwise(ends)]
     return generating, [span - own for span, own in zip(spans, generating[1:], strict=True)]
 

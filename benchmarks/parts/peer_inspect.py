@@ -1,4 +1,4 @@
-"""The exported questions, and judgments, as tasks of inspect_ai; run in its own environment.
+"""The exported questions as tasks of inspect_ai; run in its own environment.
 
 ``PEER_QUESTIONS`` names the folder of JSON lines, one file per task.
 inspect_ai finds tasks by reading the file, so a function per exported task is added to the copy that it runs.
@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from inspect_ai import Task, task  # type: ignore[import-not-found]  # noqa: F401  # used by what is added
-from inspect_ai.dataset import Sample  # type: ignore[import-not-found]
-from inspect_ai.scorer import exact  # type: ignore[import-not-found]
-from inspect_ai.solver import generate  # type: ignore[import-not-found]
+import inspect_ai
+from inspect_ai.dataset import Sample
+from inspect_ai.scorer import exact
+from inspect_ai.solver import generate
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def questions(name: str) -> Any:
     """The questions of one exported task."""
     lines = _lines(Path(os.environ["PEER_QUESTIONS"]) / name / "test.jsonl")
-    return Task(
+    return inspect_ai.Task(
         dataset=[Sample(input=line["query"], target=line["reference"]) for line in lines],
         solver=generate(max_tokens=lines[0]["max_gen_toks"], stop_seqs=lines[0]["until"]),
         scorer=exact(),

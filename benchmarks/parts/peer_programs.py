@@ -150,9 +150,11 @@ def commands(case: Case, environments: Path, models: Path, work: Path) -> dict[s
 
 def _inspect_tasks(questions: Path, work: Path) -> list[str]:
     names = sorted(folder.name for folder in questions.iterdir())
+    # inspect_ai looks for a decorator of just this name.
     tasks = (f"\n\n@task\ndef {name}():\n    return questions({name!r})\n" for name in names)
     (work / PEER_TASKS.name).write_text(
-        PEER_TASKS.read_text(encoding="utf-8") + "".join(tasks), encoding="utf-8"
+        PEER_TASKS.read_text(encoding="utf-8") + "\nfrom inspect_ai import task\n" + "".join(tasks),
+        encoding="utf-8",
     )
     return [f"{PEER_TASKS.name}@{name}" for name in names]
 

@@ -93,7 +93,7 @@ class NejumiCallback(TrainerCallback):
         self._metadata = dict(metadata or {})
         self._manager: Any = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the Trainer's
+    def on_train_begin(self, args: Any, state: Any, _control: Any, **kwargs: Any) -> None:
         """Get the questions ready, before anything is trained.
 
         Raises:
@@ -119,17 +119,17 @@ class NejumiCallback(TrainerCallback):
             if wrong := [place for place in self._asked[name] if not 0 <= place < number]:
                 raise OptionError(f"questions: {name} has {number} questions, there is no {wrong[0]}")
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the Trainer's
+    def on_step_end(self, _args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Score the model every so many steps."""
         if isinstance(self._when, int) and state.global_step % self._when == 0:
             self._score(state, control, kwargs["model"])
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the Trainer's
+    def on_evaluate(self, _args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Score the model when the Trainer has evaluated it."""
         if self._when == "evaluate":
             self._score(state, control, kwargs["model"])
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002  # the Trainer's
+    def on_save(self, _args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Score the model when the Trainer has saved it."""
         if self._when == "save":
             self._score(state, control, kwargs["model"])
